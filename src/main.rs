@@ -1,0 +1,7 @@
+//! The `tcpdoctor` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tcpdoctor::cli::main()
+}

@@ -1,0 +1,9 @@
+//! The words everyone uses, as plain data: no I/O, no clock, no colour.
+
+pub mod diagnosis;
+pub mod icmp;
+pub mod layer;
+pub mod outcome;
+pub mod report;
+pub mod target;
+pub mod types;

@@ -1,0 +1,125 @@
+//! `control`: is the host alive at all? Other common ports, UDP and ICMP, bounded and polite.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::icmp::IcmpError;
+use crate::model::outcome::Why;
+use crate::probe::Probe;
+
+/// The `control` probe.
+pub enum Control {}
+
+/// Arguments of [`Control`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ControlArgs {
+    /// The address to ask.
+    pub address: String,
+    /// A port to leave out: the one in question.
+    #[serde(default)]
+    pub except_port: Option<u16>,
+    /// The TCP ports to try.
+    #[serde(default = "default_ports")]
+    pub ports: Vec<u16>,
+    /// How long to wait for a sign of life, in milliseconds; over 3100, because a router tells of a
+    /// dead host only after three ARP or ND tries a second apart.
+    #[serde(default = "default_patience_ms")]
+    pub patience_ms: u32,
+    /// How long to go on collecting after the first sign of life, in milliseconds.
+    #[serde(default = "default_linger_ms")]
+    pub linger_ms: u32,
+}
+
+fn default_ports() -> Vec<u16> {
+    vec![22, 80, 443, 53, 445, 3389]
+}
+fn default_patience_ms() -> u32 {
+    3400
+}
+fn default_linger_ms() -> u32 {
+    60
+}
+
+/// Whether anything showed life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlOutcome {
+    /// The host answered on another port, to UDP or to echo.
+    Alive,
+    /// A router says that it cannot reach the host or its network.
+    Unreachable,
+    /// This machine could not resolve the link address of the next hop.
+    NeighbourFailed,
+    /// Nothing came from the host, whatever was tried.
+    Silent,
+    /// This machine could not send.
+    LocalError,
+}
+
+/// How one attempt was made and answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SignOfLife {
+    /// `tcp`, `udp` or `icmp`.
+    pub method: String,
+    /// The port, where there is one.
+    pub port: Option<u16>,
+    /// `open`, `refused`, `echo`, `port_unreachable` or `rejected`.
+    pub answer: String,
+    /// The time to the answer in milliseconds.
+    pub rtt_ms: f64,
+    /// The TTL (hop limit) of the answer, where it is known.
+    pub ttl: Option<u8>,
+}
+
+/// What [`Control`] saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ControlSeen {
+    /// Whether anything showed life.
+    pub outcome: ControlOutcome,
+    /// The address asked.
+    pub address: String,
+    /// The first proof of life in words, for example `port 22 answered in 0.9 ms`.
+    pub proof: Option<String>,
+    /// Whether another TCP port completed a handshake.
+    pub other_port_open: bool,
+    /// Another TCP port that completed a handshake.
+    pub open_port: Option<u16>,
+    /// Every answer.
+    pub signs: Vec<SignOfLife>,
+    /// The TTL (hop limit) of an answer that the host itself certainly sent: an echo reply or an
+    /// ICMP error from its own address.
+    pub host_ttl: Option<u8>,
+    /// The ICMP error that a router sent instead.
+    pub icmp: Option<IcmpError>,
+    /// The address of that router.
+    pub unreachable_by: Option<String>,
+    /// The errno's name when this machine could not send.
+    pub errno: Option<String>,
+    /// How long was waited, in milliseconds.
+    pub waited_ms: f64,
+    /// What was tried, in words.
+    pub tried: String,
+    /// What could not be done without privilege, in words; null when nothing.
+    pub without_privilege: Option<String>,
+}
+
+impl Probe for Control {
+    const ID: &'static str = "control";
+    const DOC: &'static str = "Looks for any sign of life of the host: a few other TCP ports, UDP to a \
+        closed port, and ICMP echo where it is permitted.";
+    const PRIVILEGE: &'static str =
+        "CAP_NET_RAW, or a group inside net.ipv4.ping_group_range, adds ICMP echo.";
+    type Args = ControlArgs;
+    type Seen = ControlSeen;
+
+    async fn run(_args: ControlArgs) -> Result<ControlSeen, Why> {
+        Err(Why::Unsupported {
+            what: "control".to_owned(),
+        })
+    }
+
+    fn brief(seen: &ControlSeen) -> String {
+        seen.address.clone()
+    }
+}

@@ -1,0 +1,148 @@
+//! The probes: one file each, with its doc, arguments, result type and code.
+//!
+//! A probe reports what it saw in a closed vocabulary. It never concludes: words such as "blocked"
+//! or "down" belong to runbooks. No probe imports another.
+
+pub mod schema;
+
+pub mod control;
+pub mod counters;
+pub mod dns;
+pub mod firewall;
+pub mod greeting;
+pub mod mtu;
+pub mod ping;
+pub mod route;
+pub mod tcp_connect;
+pub mod tcp_trace;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::model::outcome::{Outcome, Why};
+use crate::model::types::Record;
+
+/// Every probe; help, documentation and type checks are derived from this list.
+pub const REGISTRY: &[Spec] = &[
+    Spec::of::<dns::Dns>(),
+    Spec::of::<route::Route>(),
+    Spec::of::<ping::Ping>(),
+    Spec::of::<tcp_connect::TcpConnect>(),
+    Spec::of::<tcp_trace::TcpTrace>(),
+    Spec::of::<mtu::Mtu>(),
+    Spec::of::<counters::Counters>(),
+    Spec::of::<control::Control>(),
+    Spec::of::<greeting::Greeting>(),
+    Spec::of::<firewall::Firewall>(),
+];
+
+/// A probe, as its author writes it.
+pub trait Probe {
+    /// The name used in runbooks, reports and `tcpdoctor probe`.
+    const ID: &'static str;
+    /// What it does; the first sentence stands alone, third person.
+    const DOC: &'static str;
+    /// What it can do only with privilege, in one sentence; empty when nothing.
+    const PRIVILEGE: &'static str = "";
+    /// Its arguments; every field that may be left out has a serde default.
+    type Args: DeserializeOwned + Serialize + JsonSchema + Send;
+    /// What it saw.
+    type Seen: Serialize + DeserializeOwned + JsonSchema;
+
+    /// Looks.
+    ///
+    /// # Errors
+    ///
+    /// Returns why it could not look; a failed connection is something seen, not an error.
+    fn run(args: Self::Args) -> impl Future<Output = Result<Self::Seen, Why>> + Send;
+
+    /// Says what was seen in one line, names and numbers, no verdict.
+    fn brief(seen: &Self::Seen) -> String;
+}
+
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// A probe as the rest of the program sees it.
+#[derive(Clone, Copy)]
+pub struct Spec {
+    /// See [`Probe::ID`].
+    pub id: &'static str,
+    /// See [`Probe::DOC`].
+    pub doc: &'static str,
+    /// See [`Probe::PRIVILEGE`].
+    pub privilege: &'static str,
+    /// The type of its arguments.
+    pub args: fn() -> Record,
+    /// The type of its result.
+    pub result: fn() -> Record,
+    /// Checks arguments and starts the probe.
+    run: fn(Value) -> Running,
+    brief: fn(&Value) -> Option<String>,
+}
+
+impl std::fmt::Debug for Spec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Spec").field(&self.id).finish()
+    }
+}
+
+impl Spec {
+    /// Builds the entry of one probe.
+    const fn of<P: Probe + 'static>() -> Spec {
+        Spec {
+            id: P::ID,
+            doc: P::DOC,
+            privilege: P::PRIVILEGE,
+            args: schema::record_of::<P::Args>,
+            result: schema::record_of::<P::Seen>,
+            run: run_erased::<P>,
+            brief: brief_erased::<P>,
+        }
+    }
+
+    /// Finds a probe by name.
+    pub fn find(id: &str) -> Option<&'static Spec> {
+        REGISTRY.iter().find(|spec| spec.id == id)
+    }
+
+    /// Starts the probe with its arguments as a JSON object.
+    pub fn run(&self, args: Value) -> Running {
+        (self.run)(args)
+    }
+
+    /// Says in one line what an observation of this probe saw; `None` if it is not of its type.
+    pub fn brief(&self, seen: &Value) -> Option<String> {
+        (self.brief)(seen)
+    }
+}
+
+fn run_erased<P: Probe + 'static>(args: Value) -> Running {
+    Box::pin(async move {
+        let args: P::Args = match serde_json::from_value(args) {
+            Ok(args) => args,
+            Err(error) => {
+                let what = format!("arguments of {}: {error}", P::ID);
+                return Outcome::Unknown(Why::Unsupported { what });
+            }
+        };
+        match P::run(args).await {
+            Ok(seen) => match serde_json::to_value(&seen) {
+                Ok(value) => Outcome::Seen(value),
+                Err(error) => Outcome::Unknown(Why::Unsupported {
+                    what: error.to_string(),
+                }),
+            },
+            Err(why) => Outcome::Unknown(why),
+        }
+    })
+}
+
+fn brief_erased<P: Probe>(seen: &Value) -> Option<String> {
+    let seen: P::Seen = serde_json::from_value(seen.clone()).ok()?;
+    Some(P::brief(&seen))
+}

@@ -1,0 +1,105 @@
+//! `mtu`: how large a packet passes, and what happens to larger ones.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::outcome::Why;
+use crate::probe::Probe;
+
+/// The `mtu` probe.
+pub enum Mtu {}
+
+/// Arguments of [`Mtu`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MtuArgs {
+    /// The destination address.
+    pub address: String,
+    /// An open TCP port there, for the test that needs no ICMP and no UDP.
+    pub port: u16,
+    /// How long a packet may stay unanswered before it counts as lost, in milliseconds, at least;
+    /// four round trips when that is longer.
+    #[serde(default = "default_wait_ms")]
+    pub wait_ms: u32,
+}
+
+fn default_wait_ms() -> u32 {
+    250
+}
+
+/// What happens to packets of full size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MtuOutcome {
+    /// They pass: the path takes all that our own interface takes.
+    Clear,
+    /// They come back with a too-big error that names the size; the kernel adapts.
+    Reduced,
+    /// They vanish without any error, smaller ones pass.
+    BlackHole,
+    /// No method got an answer to packets of any size.
+    NoAnswer,
+}
+
+/// How the size was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MtuMethod {
+    /// Nothing was sent: the destination is this machine.
+    Local,
+    /// A SYN with payload (TCP Fast Open without cookie); the server ignores the payload.
+    TcpSyn,
+    /// UDP with DF to a closed port.
+    Udp,
+}
+
+/// What [`Mtu`] saw. All sizes are those of whole IP packets, in bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MtuSeen {
+    /// What happens to packets of full size.
+    pub outcome: MtuOutcome,
+    /// The address asked.
+    pub address: String,
+    /// How the size was found.
+    pub method: MtuMethod,
+    /// The MTU of our own interface.
+    pub device_mtu: u32,
+    /// The MTU of our own route when it is less than the interface's and was set, not learned.
+    pub route_mtu: Option<u32>,
+    /// A path MTU that the kernel had already learned before this probe.
+    pub cached_mtu: Option<u32>,
+    /// The largest packet that our own side would send: the largest size tried.
+    pub local_mtu: u32,
+    /// The largest size that passed, or that a too-big error allowed.
+    pub path_mtu: Option<u32>,
+    /// The smallest size that vanished.
+    pub smallest_lost: Option<u32>,
+    /// The box that sent the too-big error, or the last hop that answers a packet of full size.
+    pub hop_address: Option<String>,
+    /// Its hop number; 0 with a null address when not even the first answered; null when not traced.
+    pub hop: Option<u8>,
+    /// Whether a full-size SYN stalled where a small one passed; null when not tried or ambiguous.
+    pub tcp_stalled: Option<bool>,
+    /// Whether UDP got any answer from the destination.
+    pub udp_answered: Option<bool>,
+    /// Packets sent.
+    pub sent: u32,
+}
+
+impl Probe for Mtu {
+    const ID: &'static str = "mtu";
+    const DOC: &'static str = "Finds the largest packet that passes unfragmented and whether larger \
+        ones are reported or vanish.";
+    type Args = MtuArgs;
+    type Seen = MtuSeen;
+
+    async fn run(_args: MtuArgs) -> Result<MtuSeen, Why> {
+        Err(Why::Unsupported {
+            what: "mtu".to_owned(),
+        })
+    }
+
+    fn brief(seen: &MtuSeen) -> String {
+        seen.address.clone()
+    }
+}

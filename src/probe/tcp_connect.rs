@@ -1,0 +1,196 @@
+//! `tcp_connect`: several paced connection attempts to each address, side by side.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::icmp::IcmpError;
+use crate::model::outcome::Why;
+use crate::probe::Probe;
+
+/// The `tcp_connect` probe.
+pub enum TcpConnect {}
+
+/// Arguments of [`TcpConnect`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TcpConnectArgs {
+    /// The addresses to connect to.
+    pub addresses: Vec<String>,
+    /// The port.
+    pub port: u16,
+    /// Attempts per address, each from its own source port; as many again are added when the first
+    /// ones stay silent or disagree.
+    #[serde(default = "default_attempts")]
+    pub attempts: u32,
+    /// The time between two attempts to one address, in milliseconds.
+    #[serde(default = "default_pace_ms")]
+    pub pace_ms: u32,
+    /// How long an attempt may stay unanswered, in milliseconds; over 1100 so that one SYN
+    /// retransmission (1 s, RFC 6298) can still be answered.
+    #[serde(default = "default_patience_ms")]
+    pub patience_ms: u32,
+    /// Whether to find out, when refused, with which TTL the RST arrives (about 31 more SYNs).
+    #[serde(default = "default_origin")]
+    pub rst_origin: bool,
+}
+
+fn default_attempts() -> u32 {
+    5
+}
+fn default_pace_ms() -> u32 {
+    15
+}
+fn default_patience_ms() -> u32 {
+    1250
+}
+fn default_origin() -> bool {
+    true
+}
+
+/// How attempts ended.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectOutcome {
+    /// The handshake completed.
+    Open,
+    /// A RST came (ECONNREFUSED without an ICMP error).
+    Refused,
+    /// An ICMP error came: `icmp` says which and from whom.
+    Rejected,
+    /// Nothing came.
+    Timeout,
+    /// The next hop's link address could not be resolved (EHOSTUNREACH from this machine itself).
+    NeighbourFailed,
+    /// This machine refused before anything was sent: `errno` says why.
+    LocalError,
+}
+
+/// The attempts to one address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectEntry {
+    /// The address.
+    pub address: String,
+    /// `v4` or `v6`.
+    pub family: String,
+    /// How the attempts ended: `open` when any did, else the most telling failure.
+    pub outcome: ConnectOutcome,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Attempts that completed the handshake.
+    pub opened: u32,
+    /// Attempts answered by a RST.
+    pub refused: u32,
+    /// Attempts answered by an ICMP error.
+    pub rejected: u32,
+    /// Attempts without any answer.
+    pub silent: u32,
+    /// Attempts that failed on this machine.
+    pub local_errors: u32,
+    /// Attempts that opened only after a SYN retransmission.
+    pub retransmitted: u32,
+    /// The errno's name of the failure, for example `ECONNREFUSED`.
+    pub errno: Option<String>,
+    /// The ICMP error that answered.
+    pub icmp: Option<IcmpError>,
+    /// The shortest time to the answer, in milliseconds.
+    pub answer_min_ms: Option<f64>,
+    /// The median time to the answer, in milliseconds.
+    pub answer_median_ms: Option<f64>,
+    /// The longest time to the answer, in milliseconds.
+    pub answer_max_ms: Option<f64>,
+    /// The TTL (hop limit) with which the RST arrived; null when not measured.
+    pub rst_ttl: Option<u8>,
+    /// The maximum segment size that the kernel negotiated, in bytes.
+    pub mss: Option<u32>,
+}
+
+/// What the kernel's counters did around our first SYNs. Counters are those of the whole network
+/// namespace, so equality with our own number is what tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SynCounters {
+    /// SYNs that we sent in the window.
+    pub syns: i64,
+    /// Growth of `Ip OutRequests` (v6: `Ip6OutRequests`).
+    pub requests: Option<i64>,
+    /// Growth of `Ip OutTransmits` (Linux 6.6 and later).
+    pub transmits: Option<i64>,
+    /// Growth of `IpExt InReceives` or its v6 twin.
+    pub receives: Option<i64>,
+    /// Growth of `Ip InDelivers` or its v6 twin.
+    pub delivers: Option<i64>,
+    /// Growth of `TcpExt TCPRetransFail` over the whole probe.
+    pub retransmit_failures: Option<i64>,
+    /// SYNs that the kernel took but did not hand to the link: requests less transmits, when both
+    /// are known and not more than our own SYNs.
+    pub kept_back: Option<i64>,
+}
+
+/// What [`TcpConnect`] saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectSeen {
+    /// How it ended for the address named in `address`.
+    pub outcome: ConnectOutcome,
+    /// The address that the fields below speak of: the first that opened, else the first whose
+    /// failure tells most.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+    /// Attempts made to that address.
+    pub attempts: u32,
+    /// Attempts that completed the handshake.
+    pub opened: u32,
+    /// Attempts answered by a RST.
+    pub refused: u32,
+    /// Attempts answered by an ICMP error.
+    pub rejected: u32,
+    /// Attempts without any answer.
+    pub silent: u32,
+    /// Attempts that opened only after a SYN retransmission.
+    pub retransmitted: u32,
+    /// The errno's name of the failure.
+    pub errno: Option<String>,
+    /// The ICMP error that answered.
+    pub icmp: Option<IcmpError>,
+    /// The address of the box that sent the ICMP error; null when none came.
+    pub rejected_by: Option<String>,
+    /// The median time to the answer, in milliseconds.
+    pub answer_ms: Option<f64>,
+    /// The TTL (hop limit) with which the RST arrived; null when not measured.
+    pub rst_ttl: Option<u8>,
+    /// The maximum segment size that the kernel negotiated, in bytes.
+    pub mss: Option<u32>,
+    /// How long the probe waited in all, in milliseconds.
+    pub waited_ms: f64,
+    /// Every address with its own result, in order.
+    pub addresses: Vec<ConnectEntry>,
+    /// The addresses on which no attempt opened.
+    pub failed_addresses: Vec<String>,
+    /// The addresses on which attempts opened.
+    pub open_addresses: Vec<String>,
+    /// Whether any IPv4 address opened; null without IPv4 addresses.
+    pub v4_open: Option<bool>,
+    /// Whether any IPv6 address opened; null without IPv6 addresses.
+    pub v6_open: Option<bool>,
+    /// What the kernel's counters did around our first SYNs.
+    pub counters: Option<SynCounters>,
+}
+
+impl Probe for TcpConnect {
+    const ID: &'static str = "tcp_connect";
+    const DOC: &'static str = "Opens TCP connections to each address side by side and tells open, \
+        refused (RST), rejected (ICMP, and who sent it), silent and local failure apart.";
+    type Args = TcpConnectArgs;
+    type Seen = ConnectSeen;
+
+    async fn run(_args: TcpConnectArgs) -> Result<ConnectSeen, Why> {
+        Err(Why::Unsupported {
+            what: "tcp_connect".to_owned(),
+        })
+    }
+
+    fn brief(seen: &ConnectSeen) -> String {
+        seen.address.clone()
+    }
+}

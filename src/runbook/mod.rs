@@ -1,0 +1,249 @@
+//! Runbooks: YAML to a checked decision tree, its expressions and texts, and the catalogue.
+//!
+//! `raw` text becomes a span-carrying node tree, `check` lowers it to the [`Runbook`] below and
+//! reports every error at once; nothing after loading can fail for a reason of the file's own.
+
+pub mod expr;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::model::diagnosis::{Confidence, Place};
+use crate::model::layer::Layer;
+use crate::model::report::Status;
+use crate::model::types::Type;
+use crate::probe::Spec;
+use crate::runbook::expr::{Expr, Template};
+
+/// A checked runbook.
+#[derive(Debug)]
+pub struct Runbook {
+    /// Its name.
+    pub name: String,
+    /// The question it answers.
+    pub title: String,
+    /// `builtin` or the file's path.
+    pub source: String,
+    /// SHA-256 of its text, hexadecimal.
+    pub sha256: String,
+    /// Its parameters.
+    pub params: Vec<Param>,
+    /// The first step, an index into `steps`.
+    pub start: usize,
+    /// The steps in the file's order.
+    pub steps: Vec<Step>,
+    /// The diagnoses that it can conclude: the built-in catalogue and its own.
+    pub catalogue: Arc<Catalogue>,
+}
+
+/// A parameter of a runbook.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// Its name.
+    pub name: String,
+    /// Its type: int, float, bool, text or word.
+    pub ty: Type,
+    /// Its default; required when `None`.
+    pub default: Option<Value>,
+    /// The smallest number allowed.
+    pub min: Option<f64>,
+    /// The largest number allowed.
+    pub max: Option<f64>,
+    /// What it means.
+    pub help: String,
+}
+
+/// One step.
+#[derive(Debug)]
+pub struct Step {
+    /// Its name in the file.
+    pub id: String,
+    /// What it asks.
+    pub title: Template,
+    /// Its layer.
+    pub layer: Layer,
+    /// What it does.
+    pub kind: Kind,
+    /// The classic command for doing it by hand.
+    pub by_hand: Option<Template>,
+    /// Steps to start while this one is still waiting.
+    pub meanwhile: Option<Meanwhile>,
+    /// What is noted from its result, each on its own, before the branches.
+    pub findings: Vec<Note>,
+    /// Tried in order; the first whose condition is true is taken. The last is `else`, or every
+    /// possibility is covered by `unknown`.
+    pub branches: Vec<Branch>,
+    /// Taken when the step could not look, or a condition is unknown before one is true.
+    pub unknown: Option<Branch>,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum Kind {
+    /// Runs a probe.
+    Probe {
+        /// The probe.
+        spec: &'static Spec,
+        /// Its arguments by name; those left out take the probe's defaults.
+        with: Vec<(String, Arg)>,
+    },
+    /// Asks the user.
+    Ask {
+        /// The question.
+        question: Template,
+        /// The answers and where they lead.
+        choices: Vec<(String, Branch)>,
+        /// Taken when nobody can be asked.
+        no_input: Branch,
+    },
+    /// Only branches on what is known already.
+    Decide,
+    /// Walks another runbook; its verdict is this step's `result`.
+    Use {
+        /// The other runbook.
+        runbook: Arc<Runbook>,
+        /// Its parameters by name.
+        with: Vec<(String, Arg)>,
+    },
+}
+
+/// A value in an argument list.
+#[derive(Debug)]
+pub enum Arg {
+    /// Written out in the file.
+    Literal(Value),
+    /// One expression (`"{{ resolve.addresses }}"`): keeps its type.
+    Expr(Expr),
+    /// Text with expressions in it.
+    Text(Template),
+}
+
+/// Steps to start early.
+#[derive(Debug, Clone)]
+pub struct Meanwhile {
+    /// How long this step must have waited.
+    pub after: Duration,
+    /// The steps to start, indices into [`Runbook::steps`].
+    pub start: Vec<usize>,
+}
+
+/// One way out of a step.
+#[derive(Debug)]
+pub struct Branch {
+    /// Its condition; `None` for `else`, `unknown`, `no_input` and choices.
+    pub when: Option<Expr>,
+    /// How the step counts when this branch is taken; by default `fail` when a critical diagnosis is
+    /// concluded, `warn` for a lesser one, `unknown` in the `unknown` arm, else `pass`.
+    pub status: Option<Status>,
+    /// What was seen, in one line; by default the probe's own brief.
+    pub text: Option<Template>,
+    /// Diagnoses that taking this branch excludes, with the reason.
+    pub rules_out: Vec<(String, Template)>,
+    /// Where it leads.
+    pub next: Next,
+}
+
+/// Where a branch leads.
+#[derive(Debug)]
+pub enum Next {
+    /// To another step, an index into [`Runbook::steps`].
+    Goto(usize),
+    /// The target is in order.
+    Healthy,
+    /// To a diagnosis.
+    Conclude(Conclusion),
+}
+
+/// Something noted on the way.
+#[derive(Debug)]
+pub struct Note {
+    /// When it is noted; an unknown condition notes nothing.
+    pub when: Expr,
+    /// What is noted.
+    pub conclusion: Conclusion,
+}
+
+/// A diagnosis with its particulars.
+#[derive(Debug)]
+pub struct Conclusion {
+    /// The diagnosis id.
+    pub id: String,
+    /// How sure; the catalogue's own when `None`.
+    pub confidence: Option<Confidence>,
+    /// The kind of place; the catalogue's own when `None`.
+    pub place: Option<Place>,
+    /// The hop number, an int expression.
+    pub hop: Option<Expr>,
+    /// The address of the place, a text expression; defaults to the kind's own (target: the address
+    /// tried).
+    pub address: Option<Expr>,
+    /// Values for the catalogue's texts, by name.
+    pub with: Vec<(String, Arg)>,
+    /// Steps cited as evidence; by default those that warned or failed, and the concluding one.
+    pub evidence: Vec<usize>,
+    /// Ids of the catalogue's look-alikes that do not apply here.
+    pub not_alternatives: Vec<String>,
+}
+
+/// The words of all diagnoses.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    /// The entries, in the files' order.
+    pub entries: Vec<Entry>,
+}
+
+/// The words of one diagnosis.
+#[derive(Debug)]
+pub struct Entry {
+    /// The id.
+    pub id: String,
+    /// Its layer.
+    pub layer: Layer,
+    /// How bad it is.
+    pub severity: crate::model::diagnosis::Severity,
+    /// How sure it is when a runbook says nothing else.
+    pub confidence: Confidence,
+    /// The kind of place it points at.
+    pub place: Place,
+    /// A short name.
+    pub title: Template,
+    /// One sentence with the real names and numbers.
+    pub summary: Template,
+    /// What it means, for `explain`.
+    pub meaning: String,
+    /// The names that a runbook's `with` must give for its texts.
+    pub needs: Vec<String>,
+    /// What to do.
+    pub remedies: Vec<RemedyText>,
+    /// What else looks like it.
+    pub lookalikes: Vec<Lookalike>,
+}
+
+/// A remedy's texts.
+#[derive(Debug)]
+pub struct RemedyText {
+    /// What to do.
+    pub text: Template,
+    /// The command.
+    pub command: Option<Template>,
+    /// Where to do it.
+    pub place: crate::model::diagnosis::RemedyPlace,
+}
+
+/// A diagnosis that looks alike.
+#[derive(Debug)]
+pub struct Lookalike {
+    /// Its id.
+    pub id: String,
+    /// The cheapest test that separates the two.
+    pub separate_by: Template,
+}
+
+impl Catalogue {
+    /// Finds the words of a diagnosis.
+    pub fn find(&self, id: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.id == id)
+    }
+}

@@ -1,0 +1,4 @@
+//! The only room that touches Linux: sockets, netlink, procfs, files, clock, capabilities. It knows
+//! no policy and no verdicts.
+
+pub mod clock;

@@ -1,0 +1,2 @@
+//! Bytes to headers and messages that no kept crate covers: no I/O, no clock, no `unsafe`.
+#![forbid(unsafe_code)]
