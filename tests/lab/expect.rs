@@ -7,8 +7,10 @@ use serde_json::Value;
 
 /// Where the diagnosis must point.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+enum Place {
     Here,
+    /// Any place of this kind.
+    Kind(&'static str),
     /// At or after this hop.
     Path(u64, Option<&'static str>),
     Hop(u64, &'static str),
@@ -19,9 +21,12 @@ pub(crate) enum Place {
 /// What one run must say.
 #[derive(Debug, Clone)]
 pub(crate) struct Expect {
-    verdict: &'static str,
-    id: Option<&'static str>,
-    place: Option<Place>,
+    /// The verdicts that are right, each with its diagnosis; nearly always one.
+    right: Vec<(&'static str, Option<&'static str>)>,
+    /// The places that are right; nearly always one. Empty when it doesn't matter.
+    places: Vec<Place>,
+    /// Must be the diagnosis or a finding.
+    noted: Option<&'static str>,
     confidence: &'static str,
     within: Duration,
     findings: Vec<&'static str>,
@@ -34,9 +39,9 @@ pub(crate) struct Expect {
 impl Expect {
     fn of(verdict: &'static str, id: Option<&'static str>, within: u64) -> Expect {
         Expect {
-            verdict,
-            id,
-            place: None,
+            right: vec![(verdict, id)],
+            places: Vec::new(),
+            noted: None,
             confidence: "possible",
             within: Duration::from_millis(within),
             findings: Vec::new(),
@@ -74,8 +79,42 @@ impl Expect {
         self.at(Place::Resolver(address))
     }
 
+    /// Anywhere of this kind: `here`, `path`, `hop`, `target` or `resolver`.
+    pub(crate) fn kind(self, kind: &'static str) -> Expect {
+        self.at(Place::Kind(kind))
+    }
+
+    pub(crate) fn or_kind(mut self, kind: &'static str) -> Expect {
+        self.places.push(Place::Kind(kind));
+        self
+    }
+
+    pub(crate) fn anywhere(mut self) -> Expect {
+        self.places.clear();
+        self
+    }
+
     fn at(mut self, place: Place) -> Expect {
-        self.place = Some(place);
+        self.places = vec![place];
+        self
+    }
+
+    /// This diagnosis with the same verdict is as right: nothing can tell the two apart.
+    pub(crate) fn or_id(mut self, id: &'static str) -> Expect {
+        self.right.push((self.right[0].0, Some(id)));
+        self
+    }
+
+    /// Degraded with this diagnosis is as right, or else it is a finding.
+    pub(crate) fn or_degraded(mut self, id: &'static str) -> Expect {
+        self.right.push(("degraded", Some(id)));
+        self.noted = Some(id);
+        self
+    }
+
+    /// The same diagnosis as a fault is as right.
+    pub(crate) fn or_fault(mut self) -> Expect {
+        self.right.push(("fault", self.right[0].1));
         self
     }
 
@@ -153,18 +192,20 @@ impl Expect {
     pub(crate) fn check(&self, ran: &Ran, report: &Value) -> Vec<String> {
         let mut wrong = contract(ran, report);
         let diagnosis = &report["diagnosis"];
-        let mut differs = |what: &str, expected: String, found: String| {
-            if expected != found {
-                wrong.push(format!("{what}: expected {expected}, found {found}"));
-            }
-        };
-        differs("verdict", self.verdict.to_owned(), text(&report["verdict"]));
-        differs("diagnosis", self.id.unwrap_or("null").to_owned(), text(&diagnosis["id"]));
-        if let Some(place) = &self.place {
-            differs("location", place.text(), location(diagnosis));
+        let told = |verdict: &str, id: &str| format!("{verdict} {id}");
+        let found = told(&text(&report["verdict"]), &text(&diagnosis["id"]));
+        let right: Vec<String> =
+            self.right.iter().map(|(verdict, id)| told(verdict, id.unwrap_or("null"))).collect();
+        if !right.contains(&found) {
+            wrong.push(format!("verdict: expected {}, found {found}", right.join(" or ")));
+        }
+        let found = location(diagnosis);
+        if !self.places.is_empty() && !self.places.iter().any(|place| place.fits(&found)) {
+            let right: Vec<String> = self.places.iter().map(Place::text).collect();
+            wrong.push(format!("location: expected {}, found {found}", right.join(" or ")));
         }
         let found = text(&diagnosis["confidence"]);
-        if self.id.is_some() && rank(&found) < rank(self.confidence) {
+        if !diagnosis.is_null() && rank(&found) < rank(self.confidence) {
             wrong.push(format!("confidence: expected at least {}, found {found}", self.confidence));
         }
         let bound = self.within.mul_f64(slack());
@@ -178,10 +219,16 @@ impl Expect {
             }
         }
         for id in &findings {
-            let asked = self.findings.contains(&id.as_str());
+            let asked = self.findings.contains(&id.as_str()) || self.noted == Some(id);
             if self.absent.contains(&id.as_str()) || self.quiet && !asked {
                 wrong.push(format!("finding {id} is out of place"));
             }
+        }
+        if let Some(id) = self.noted
+            && text(&diagnosis["id"]) != id
+            && !findings.iter().any(|found| found == id)
+        {
+            wrong.push(format!("{id} is neither the diagnosis nor a finding; found {findings:?}"));
         }
         let alternatives = ids(&diagnosis["alternatives"]);
         for id in &self.alternatives {
@@ -200,9 +247,17 @@ impl Expect {
 }
 
 impl Place {
+    fn fits(&self, found: &str) -> bool {
+        match self {
+            Place::Kind(kind) => found.split(' ').next() == Some(kind),
+            _ => found == self.text(),
+        }
+    }
+
     fn text(&self) -> String {
         match self {
             Place::Here => "here".to_owned(),
+            Place::Kind(kind) => format!("{kind} (any)"),
             Place::Path(hop, address) => format!("path {hop} {}", address.unwrap_or("null")),
             Place::Hop(hop, address) => format!("hop {hop} {address}"),
             Place::Target(address) => format!("target {address}"),
@@ -333,8 +388,8 @@ fn contract(ran: &Ran, report: &Value) -> Vec<String> {
             Some("hop") => at["hop"].as_u64() > Some(0) && at["address"].is_string(),
             Some("path") => match at["hop"].as_u64() {
                 Some(0) => at["address"].is_null(),
-                Some(_) => at["address"].is_string(),
-                None => false,
+                // Without a hop it is the way to that address as a whole.
+                Some(_) | None => at["address"].is_string(),
             },
             Some("target" | "resolver") => at["address"].is_string(),
             _ => false,

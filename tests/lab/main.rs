@@ -16,6 +16,7 @@
 mod dns_server;
 mod expect;
 mod net;
+mod rules;
 mod run;
 mod scenario;
 mod scenarios;

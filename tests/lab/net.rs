@@ -112,9 +112,10 @@ impl Host {
         self.feed(&["ip", "-6", "-batch", "-"], lines)
     }
 
-    /// Loads nftables rules.
+    /// Loads nftables rules. nft wants a chain's end on a line of its own; a scenario need not.
     pub(crate) fn nft(&self, rules: &str) -> io::Result<()> {
-        self.feed(&["nft", "-f", "-"], rules)
+        let rules = rules.replace("; } }", ";\n}\n}\n").replace("; }", ";\n}\n");
+        self.feed(&["nft", "-f", "-"], &rules)
     }
 
     /// Writes a kernel setting of this namespace; the key is a path under `/proc/sys`.

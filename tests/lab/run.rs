@@ -34,7 +34,18 @@ pub(crate) struct Invocation<'a> {
     pub(crate) mode: Mode,
     /// Replacements of `/etc/NAME`.
     pub(crate) etc: &'a [(&'a str, PathBuf)],
+    pub(crate) limits: Limits,
+}
+
+/// What the process has to do without.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Limits {
+    /// At most so many open files.
     pub(crate) open_files: Option<u64>,
+    /// `/proc` is empty.
+    pub(crate) no_proc: bool,
+    /// No netlink socket may be opened, as in a tight sandbox.
+    pub(crate) no_netlink: bool,
 }
 
 /// The product, somewhere that every user can reach.
@@ -65,20 +76,22 @@ pub(crate) fn clean_up() {
 /// Runs the product on a host.
 pub(crate) fn on(host: &Host, invocation: &Invocation<'_>) -> io::Result<Ran> {
     host.enter(|| {
-        private_files(invocation.etc)?;
+        private_files(invocation.etc, invocation.limits.no_proc)?;
         let mut command = match std::env::var("TCPDOCTOR_LAB_EXEC") {
             Ok(line) => {
                 let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &line]);
+                shell.env_clear();
+                shell.args(["-c", &line]).env("LAB_TARGET", &invocation.arguments[1]);
                 shell
             }
             Err(_) => {
                 let mut command = Command::new(product());
+                command.env_clear();
                 command.args(invocation.arguments);
                 command
             }
         };
-        let (mode, open_files) = (invocation.mode, invocation.open_files);
+        let (mode, limits) = (invocation.mode, invocation.limits);
         let other_users = has_other_users();
         // SAFETY: between fork and exec only system calls are made, no allocation and no lock.
         unsafe {
@@ -86,7 +99,10 @@ pub(crate) fn on(host: &Host, invocation: &Invocation<'_>) -> io::Result<Ran> {
                 if mode == Mode::Nobody {
                     become_nobody(other_users)?;
                 }
-                if let Some(limit) = open_files {
+                if limits.no_netlink {
+                    forbid_netlink()?;
+                }
+                if let Some(limit) = limits.open_files {
                     let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
                     if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) < 0 {
                         return Err(io::Error::last_os_error());
@@ -102,13 +118,13 @@ pub(crate) fn on(host: &Host, invocation: &Invocation<'_>) -> io::Result<Ran> {
 /// Replays a report, in the caller's own namespaces.
 pub(crate) fn replay(report: &Path) -> io::Result<Ran> {
     let mut command = Command::new(product());
+    command.env_clear();
     command.arg("replay").arg(report).args(["--format", "json"]);
     wait(&mut command)
 }
 
 fn wait(command: &mut Command) -> io::Result<Ran> {
     command
-        .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/nonexistent")
         .env("LANG", "C.UTF-8")
@@ -155,7 +171,7 @@ fn slurp(from: Option<&mut impl Read>) -> String {
 
 /// Gives this thread, and what it starts, a view of its own of some files of `/etc`, and a `/sys`
 /// that shows the interfaces of the host.
-fn private_files(etc: &[(&str, PathBuf)]) -> io::Result<()> {
+fn private_files(etc: &[(&str, PathBuf)], no_proc: bool) -> io::Result<()> {
     let none: Option<&str> = None;
     unshare(CloneFlags::CLONE_NEWNS)?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
@@ -169,7 +185,34 @@ fn private_files(etc: &[(&str, PathBuf)]) -> io::Result<()> {
     }
     // Not permitted in some containers; nothing but /sys/class/net is lost then.
     let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
+    if no_proc {
+        mount(Some("tmpfs"), "/proc", Some("tmpfs"), MsFlags::empty(), none)?;
+    }
     Ok(())
+}
+
+/// Makes `socket(AF_NETLINK, …)` fail with EPERM for this process and what it executes.
+fn forbid_netlink() -> io::Result<()> {
+    let ret = (libc::BPF_RET | libc::BPF_K) as u16;
+    let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    let op = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    // The offsets of struct seccomp_data: the number at 0, the low half of the first argument at 16.
+    let mut program = [
+        op(load, 0, 0, 0),
+        op(equal, 0, 3, libc::SYS_socket as u32),
+        op(load, 0, 0, if cfg!(target_endian = "little") { 16 } else { 20 }),
+        op(equal, 0, 1, libc::AF_NETLINK as u32),
+        op(ret, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+        op(ret, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    // SAFETY: the filter outlives the call that copies it into the kernel.
+    let set = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
+    };
+    if set { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Drops every privilege; in a user namespace without other users only the capabilities can go.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::dns_server::{self, Zone};
 use crate::expect::{Expect, essence};
 use crate::net::{Host, Plan, forward};
-use crate::run::{self, Invocation, Mode};
+use crate::run::{self, Invocation, Limits, Mode};
 use crate::servers::{self, Serve, Stage};
 use crate::topology::Topology;
 use crate::wire::{Cable, Filter, Way, Wire};
@@ -32,7 +32,7 @@ pub(crate) struct Scenario {
     hosts: &'static str,
     steps: Vec<Step>,
     arguments: Vec<String>,
-    open_files: Option<u64>,
+    limits: Limits,
     root: Option<Expect>,
     nobody: Option<Expect>,
 }
@@ -55,7 +55,7 @@ pub(crate) fn scenario(name: &'static str) -> Scenario {
         hosts: "127.0.0.1 localhost\n::1 localhost\n",
         steps: Vec::new(),
         arguments: Vec::new(),
-        open_files: None,
+        limits: Limits::default(),
         root: None,
         nobody: None,
     }
@@ -68,12 +68,18 @@ impl Scenario {
         self
     }
 
+    /// One way, on the client's cable.
+    pub(crate) fn delay_ms(mut self, delay: u64) -> Scenario {
+        self.cable.delay = Duration::from_millis(delay);
+        self
+    }
+
     pub(crate) fn jitter_ms(mut self, most: u64) -> Scenario {
         self.cable.jitter = Duration::from_millis(most);
         self
     }
 
-    /// Out of 100 frames, each way.
+    /// Frames lost out of 100, each way.
     pub(crate) fn loss(mut self, percent: u32) -> Scenario {
         self.cable.loss = percent;
         self
@@ -153,7 +159,19 @@ impl Scenario {
 
     /// The product's limit of open files.
     pub(crate) fn open_files(mut self, limit: u64) -> Scenario {
-        self.open_files = Some(limit);
+        self.limits.open_files = Some(limit);
+        self
+    }
+
+    /// The product finds nothing under `/proc`.
+    pub(crate) fn without_proc(mut self) -> Scenario {
+        self.limits.no_proc = true;
+        self
+    }
+
+    /// The product may not open a netlink socket.
+    pub(crate) fn without_netlink(mut self) -> Scenario {
+        self.limits.no_netlink = true;
         self
     }
 }
@@ -184,6 +202,11 @@ impl Scenario {
     pub(crate) fn nft(self, host: &'static str, rules: impl Into<String>) -> Scenario {
         let rules = rules.into();
         self.step(move |lab| lab.host(host).nft(&rules))
+    }
+
+    /// The cable between `r1` and `r2` takes smaller packets than the others, and both know.
+    pub(crate) fn narrow(self, mtu: u32) -> Scenario {
+        self.ip("r1", format!("link set r1b mtu {mtu}")).ip("r2", format!("link set r2a mtu {mtu}"))
     }
 
     /// A kernel setting of a host, as a path under `/proc/sys`.
@@ -332,7 +355,7 @@ impl Scenario {
             arguments: &self.arguments,
             mode,
             etc: &etc,
-            open_files: self.open_files,
+            limits: self.limits,
         };
         let ran = run::on(lab.host("c"), &invocation).map_err(broken)?;
         drop(lab);
@@ -373,13 +396,5 @@ impl Scenario {
             ran.stderr,
             serde_json::to_string_pretty(&report).unwrap_or(ran.stdout)
         ))
-    }
-}
-
-/// An address and port of the target as text.
-pub(crate) fn at(address: &str, port: u16) -> String {
-    match address.parse() {
-        Ok(IpAddr::V6(v6)) => format!("[{v6}]:{port}"),
-        _ => format!("{address}:{port}"),
     }
 }

@@ -7,7 +7,7 @@ use crate::net::{Host, Plan};
 /// Which network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Topology {
-    /// `c - r1 - … - rN - s` with N routers, 1 to 8, and the name server's host `d` behind `r1`.
+    /// `c - r1 - … - rN - s` with N routers, 1 to 7, and the name server's host `d` behind `r1`.
     ///
     /// | cable | left | right |
     /// |---|---|---|
@@ -24,7 +24,7 @@ pub(crate) enum Topology {
     Ecmp,
 }
 
-const ROUTERS: [&str; 8] = ["r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"];
+const ROUTERS: [&str; 7] = ["r1", "r2", "r3", "r4", "r5", "r6", "r7"];
 
 impl Topology {
     pub(crate) fn routers(self) -> &'static [&'static str] {
