@@ -1,4 +1,6 @@
 //! The only room that touches Linux: sockets, netlink, procfs, files, clock, capabilities. It knows
 //! no policy and no verdicts.
 
+pub mod caps;
 pub mod clock;
+pub mod netlink;
