@@ -21,10 +21,13 @@ pub fn diagnosis(catalogue: &Catalogue, conclusion: &Conclusion, names: &Binding
             Known::Value(value) => (name.clone(), value),
             Known::Unknown(_) => (name.clone(), Value::Null),
         });
-    let words = words_of(catalogue, &conclusion.id, with.collect(), names);
-    let mut diagnosis = words;
-    if let Some(confidence) = conclusion.confidence {
-        diagnosis.confidence = confidence;
+    let mut diagnosis = words_of(catalogue, &conclusion.id, with.collect(), names);
+    if let Some(Known::Value(Value::String(word))) = conclusion
+        .confidence
+        .as_ref()
+        .map(|arg| value_of(arg, names))
+    {
+        diagnosis.confidence = Confidence::from_name(&word).unwrap_or(diagnosis.confidence);
     }
     if let Some(place) = conclusion.place {
         diagnosis.location.kind = place;
@@ -50,6 +53,9 @@ pub fn inconclusive(
     names: &Bindings,
 ) -> Diagnosis {
     let (id, capability) = match why {
+        Why::Failed { errno, .. } if errno == "EMFILE" || errno == "ENFILE" => {
+            ("tcp.fd_exhausted", "")
+        }
         Why::NotPermitted { capability, .. } => ("inconclusive.permission", capability.as_str()),
         Why::Budget | Why::Interrupted => ("inconclusive.budget", ""),
         Why::Unsupported { .. } | Why::Failed { .. } | Why::Depends { .. } => {

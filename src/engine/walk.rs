@@ -57,7 +57,7 @@ pub struct Visit<'a> {
 #[derive(Debug)]
 pub enum Effect<'a> {
     /// The outcome of this probe.
-    Run(Need<'a>, Vec<Early<'a>>),
+    Run(Box<Need<'a>>, Vec<Early<'a>>),
     /// Nothing: it ended.
     Done(End),
 }
@@ -520,5 +520,5 @@ fn needed<'a>(
             });
         }
     }
-    Effect::Run(need(step, key.to_owned(), spec, args), early)
+    Effect::Run(Box::new(need(step, key.to_owned(), spec, args)), early)
 }

@@ -96,7 +96,7 @@ pub enum Kind {
         /// The answers and where they lead.
         choices: Vec<(String, Branch)>,
         /// Taken when nobody can be asked.
-        no_input: Branch,
+        no_input: Box<Branch>,
     },
     /// Only branches on what is known already.
     Decide,
@@ -156,7 +156,7 @@ pub enum Next {
     /// `.unsupported` by the reason.
     Inconclusive,
     /// To a diagnosis.
-    Conclude(Conclusion),
+    Conclude(Box<Conclusion>),
 }
 
 /// Something noted on the way.
@@ -173,8 +173,8 @@ pub struct Note {
 pub struct Conclusion {
     /// The diagnosis id.
     pub id: String,
-    /// How sure; the catalogue's own when `None`.
-    pub confidence: Option<Confidence>,
+    /// How sure, `possible`, `likely` or `confirmed` as text; the catalogue's own when `None`.
+    pub confidence: Option<Arg>,
     /// The kind of place; the catalogue's own when `None`.
     pub place: Option<Place>,
     /// The hop number, an int expression.
