@@ -331,7 +331,7 @@ impl<'a> Walker<'a, '_> {
         }
         if let Leave::End(End::Concluded(diagnosis)) = leave {
             let conclusion = chosen.and_then(|branch| match &branch.next {
-                Next::Conclude(conclusion) => Some(conclusion),
+                Next::Conclude(conclusion) => Some(conclusion.as_ref()),
                 _ => None,
             });
             return Leave::End(End::Concluded(Box::new(
