@@ -45,27 +45,13 @@ impl Facts {
                 (None, Some(why)) => Outcome::Unknown(why.clone()),
                 (None, None) => return None,
             };
-            let timing =
-                entry
-                    .started_ms
-                    .zip(entry.duration_ms)
-                    .map(|(started_ms, duration_ms)| Timing {
-                        started_ms,
-                        duration_ms,
-                    });
-            Some((
-                entry.id.clone(),
-                Fact {
-                    args: entry.args.clone(),
-                    outcome,
-                    timing,
-                },
-            ))
+            let timing = entry
+                .started_ms
+                .zip(entry.duration_ms)
+                .map(|(started_ms, duration_ms)| Timing { started_ms, duration_ms });
+            Some((entry.id.clone(), Fact { args: entry.args.clone(), outcome, timing }))
         });
-        Facts {
-            facts: facts.collect(),
-            closed: true,
-        }
+        Facts { facts: facts.collect(), closed: true }
     }
 
     /// Finds a step's outcome.
@@ -87,11 +73,7 @@ impl Facts {
 
     /// Returns what a step that is missing from a closed set of facts counts as.
     pub fn missing(&self, key: &str) -> Option<Outcome> {
-        self.closed.then(|| {
-            Outcome::Unknown(Why::Depends {
-                on: format!("a recorded {key}"),
-            })
-        })
+        self.closed.then(|| Outcome::Unknown(Why::Depends { on: format!("a recorded {key}") }))
     }
 }
 

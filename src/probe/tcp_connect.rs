@@ -187,9 +187,7 @@ impl Probe for TcpConnect {
     type Seen = ConnectSeen;
 
     async fn run(_args: TcpConnectArgs) -> Result<ConnectSeen, Why> {
-        Err(Why::Unsupported {
-            what: "tcp_connect".to_owned(),
-        })
+        Err(Why::Unsupported { what: "tcp_connect".to_owned() })
     }
 
     fn brief(seen: &ConnectSeen) -> String {
