@@ -3,6 +3,7 @@
 
 pub mod caps;
 pub mod clock;
+pub mod counters;
 pub mod errno;
 pub mod errqueue;
 pub mod host;
