@@ -244,16 +244,13 @@ const WINDOW: Duration = Duration::from_millis(200);
 
 fn targets(args: &TcpConnectArgs) -> Result<Vec<SocketAddr>, Why> {
     if args.addresses.is_empty() {
-        return Err(Why::Depends {
-            on: "an address to connect to".to_owned(),
-        });
+        return Err(Why::Depends { on: "an address to connect to".to_owned() });
     }
     args.addresses
         .iter()
         .map(|text| {
-            host::socket_address(text, args.port).ok_or_else(|| Why::Unsupported {
-                what: format!("the address {text:?}"),
-            })
+            host::socket_address(text, args.port)
+                .ok_or_else(|| Why::Unsupported { what: format!("the address {text:?}") })
         })
         .collect()
 }
@@ -282,10 +279,5 @@ async fn finish(address: String, attempts: Attempts, rst_origin: bool) -> Finish
         }
         _ => None,
     };
-    Finished {
-        address,
-        attempts,
-        verdict,
-        rst_ttl,
-    }
+    Finished { address, attempts, verdict, rst_ttl }
 }

@@ -14,11 +14,7 @@ pub(super) fn summarise(results: &[Finished], port: u16) -> ConnectSeen {
     // `min_by_key` keeps the first of equals, which is the order of preference of the addresses.
     let best = entries.iter().min_by_key(|entry| rank(entry.outcome));
     let with = |outcome: fn(&ConnectEntry) -> bool| {
-        entries
-            .iter()
-            .filter(|entry| outcome(entry))
-            .map(|entry| entry.address.clone())
-            .collect()
+        entries.iter().filter(|entry| outcome(entry)).map(|entry| entry.address.clone()).collect()
     };
     ConnectSeen {
         outcome: best.map_or(ConnectOutcome::LocalError, |best| best.outcome),
@@ -33,9 +29,7 @@ pub(super) fn summarise(results: &[Finished], port: u16) -> ConnectSeen {
         retransmitted: best.map_or(0, |best| best.retransmitted),
         errno: best.and_then(|best| best.errno.clone()),
         icmp: best.and_then(|best| best.icmp),
-        rejected_by: best
-            .and_then(|best| best.icmp)
-            .map(|icmp| icmp.from.to_string()),
+        rejected_by: best.and_then(|best| best.icmp).map(|icmp| icmp.from.to_string()),
         answer_ms: best.and_then(|best| best.answer_median_ms),
         rst_ttl: best.and_then(|best| best.rst_ttl),
         rst_hop: best.and_then(|best| best.rst_ttl).and_then(hops_from_ttl),
@@ -51,10 +45,7 @@ pub(super) fn summarise(results: &[Finished], port: u16) -> ConnectSeen {
 }
 
 fn open(entries: &[ConnectEntry], family: &str) -> Option<bool> {
-    let mut of_family = entries
-        .iter()
-        .filter(|entry| entry.family == family)
-        .peekable();
+    let mut of_family = entries.iter().filter(|entry| entry.family == family).peekable();
     of_family.peek()?;
     Some(of_family.any(|entry| entry.outcome == ConnectOutcome::Open))
 }
@@ -130,18 +121,12 @@ pub(super) fn brief(seen: &ConnectSeen) -> String {
         ConnectOutcome::Open => {
             let mut line = format!("{where_to} open in {took} ({})", share(seen.opened));
             if seen.retransmitted > 0 {
-                line.push_str(&format!(
-                    ", {} after a SYN retransmission",
-                    seen.retransmitted
-                ));
+                line.push_str(&format!(", {} after a SYN retransmission", seen.retransmitted));
             }
             line
         }
         ConnectOutcome::Refused => {
-            let mut line = format!(
-                "{where_to} refused (RST) in {took}, {}",
-                share(seen.refused)
-            );
+            let mut line = format!("{where_to} refused (RST) in {took}, {}", share(seen.refused));
             if let Some(ttl) = seen.rst_ttl {
                 line.push_str(&format!(", RST TTL {ttl}"));
             }
@@ -176,11 +161,7 @@ pub(super) fn brief(seen: &ConnectSeen) -> String {
 }
 
 fn endpoint(address: &str, port: u16) -> String {
-    if address.contains(':') {
-        format!("[{address}]:{port}")
-    } else {
-        format!("{address}:{port}")
-    }
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
 fn icmp_text(icmp: &IcmpError) -> String {
@@ -194,20 +175,9 @@ fn icmp_text(icmp: &IcmpError) -> String {
         IcmpKind::TtlExceeded => "ttl-exceeded",
         IcmpKind::Other => "error",
     };
-    let version = if matches!(icmp.from, IpAddr::V6(_)) {
-        "ICMPv6"
-    } else {
-        "ICMP"
-    };
-    let here = if icmp.from_here {
-        " (this machine)"
-    } else {
-        ""
-    };
-    format!(
-        "{version} {kind} ({}/{}) from {}{here}",
-        icmp.icmp_type, icmp.code, icmp.from
-    )
+    let version = if matches!(icmp.from, IpAddr::V6(_)) { "ICMPv6" } else { "ICMP" };
+    let here = if icmp.from_here { " (this machine)" } else { "" };
+    format!("{version} {kind} ({}/{}) from {}{here}", icmp.icmp_type, icmp.code, icmp.from)
 }
 
 /// Milliseconds with as many digits as matter; seconds from a thousand on.
