@@ -2,3 +2,10 @@
 //! no policy and no verdicts.
 
 pub mod clock;
+pub mod errno;
+pub mod errqueue;
+pub mod host;
+pub mod icmp;
+pub mod socket;
+pub mod tcp;
+pub mod udp;

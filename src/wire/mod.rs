@@ -2,3 +2,4 @@
 #![forbid(unsafe_code)]
 
 pub mod icmp_echo;
+pub mod tcp_info;
