@@ -14,7 +14,7 @@ use crate::probe::Probe;
 use crate::sys::clock::{self, ms_since, round_ms};
 use crate::sys::icmp::{Echo, Event, Kind, OpenError, Refused, Unavailable};
 use crate::sys::udp::{self, Datagram, UdpAnswer};
-use crate::sys::{address, errno};
+use crate::sys::{errno, host};
 
 /// The `ping` probe.
 pub enum Ping {}
@@ -116,7 +116,10 @@ impl Probe for Ping {
     type Seen = PingSeen;
 
     async fn run(args: PingArgs) -> Result<PingSeen, Why> {
-        let target = address::parse(&args.address, UDP_PORT)?;
+        let target =
+            host::socket_address(&args.address, UDP_PORT).ok_or_else(|| Why::Unsupported {
+                what: format!("the address {}", args.address.escape_debug()),
+            })?;
         match Echo::open(target) {
             Ok(echo) => Ok(ask_echo(&args, &echo).await),
             Err(OpenError::Unavailable(why)) => Ok(ask_udp(&args, target, &why).await),
@@ -288,12 +291,8 @@ impl<'a> Asked<'a> {
                 self.tally.sent += 1;
                 true
             }
-            Err(Refused::Errno(errno)) => {
-                self.tally.errno = Some(errno);
-                false
-            }
-            Err(Refused::TooBigHere(_)) => {
-                self.tally.errno = Some(libc::EMSGSIZE);
+            Err(refused) => {
+                self.tally.errno = Some(refused.errno());
                 false
             }
         }
@@ -361,7 +360,6 @@ async fn ask_udp(args: &PingArgs, target: SocketAddr, why: &Unavailable) -> Ping
                 tally.icmp.get_or_insert(icmp);
             }
             (UdpAnswer::LocalError(errno), _) => tally.errno = Some(errno),
-            (UdpAnswer::TooBigHere(_), _) => tally.errno = Some(libc::EMSGSIZE),
             _ => {}
         }
         if tally.errno.is_some() {

@@ -8,7 +8,7 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use crate::model::icmp::{IcmpError, IcmpKind};
+use crate::model::icmp::{IcmpError, IcmpKind, hops_from_ttl};
 use crate::sys::{host, socket};
 
 /// Who put an entry on the error queue (`SO_EE_ORIGIN_*`).
@@ -66,6 +66,7 @@ impl QueuedError {
             from,
             from_here: source == Some(from) || host::is_own(from),
             ttl: self.ttl,
+            hop: self.ttl.and_then(hops_from_ttl),
             mtu: (kind == IcmpKind::TooBig && self.info != 0).then_some(self.info),
         })
     }

@@ -80,6 +80,16 @@ pub enum Refused {
     Errno(i32),
 }
 
+impl Refused {
+    /// The error number.
+    pub fn errno(&self) -> i32 {
+        match self {
+            Refused::TooBigHere(_) => libc::EMSGSIZE,
+            Refused::Errno(errno) => *errno,
+        }
+    }
+}
+
 /// A socket that sends echo requests to one address and hears what answers them.
 #[derive(Debug)]
 pub struct Echo {

@@ -1,12 +1,14 @@
 //! The only room that touches Linux: sockets, netlink, procfs, files, clock, capabilities. It knows
 //! no policy and no verdicts.
 
-pub mod address;
+pub mod caps;
 pub mod clock;
+pub mod counters;
 pub mod errno;
 pub mod errqueue;
 pub mod host;
 pub mod icmp;
+pub mod netlink;
 pub mod socket;
 pub mod tcp;
 pub mod udp;

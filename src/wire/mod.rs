@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod icmp_echo;
+pub mod proc_net;
 pub mod tcp_info;
