@@ -7,6 +7,8 @@ pub mod counters;
 pub mod errno;
 pub mod errqueue;
 pub mod host;
+pub mod icmp;
 pub mod netlink;
 pub mod socket;
 pub mod tcp;
+pub mod udp;
