@@ -3,4 +3,7 @@
 
 pub mod caps;
 pub mod clock;
+pub mod dns_exchange;
+pub mod name_config;
 pub mod netlink;
+pub mod resolver;

@@ -242,12 +242,15 @@ fn follow(name: &Name, message: &Message) -> (Vec<String>, Name, Option<u32>) {
     let mut end = name.clone();
     let mut ttl = None;
     while chain.len() < LONGEST_CHAIN {
-        let step = message.answers.iter().find_map(|record| match &record.data {
-            RData::CNAME(alias) if record.name == end && record.dns_class == DNSClass::IN => {
-                Some((alias.0.clone(), record.ttl))
-            }
-            _ => None,
-        });
+        let step = message
+            .answers
+            .iter()
+            .find_map(|record| match &record.data {
+                RData::CNAME(alias) if record.name == end && record.dns_class == DNSClass::IN => {
+                    Some((alias.0.clone(), record.ttl))
+                }
+                _ => None,
+            });
         let Some((next, seconds)) = step else { break };
         chain.push(text_of(&next));
         ttl = Some(ttl.map_or(seconds, |ttl: u32| ttl.min(seconds)));
@@ -429,7 +432,10 @@ mod tests {
         });
         let reply = read_reply(&question, &bytes).unwrap();
         for text in [&reply.cname_chain[0], &reply.extended_error.unwrap()] {
-            assert!(text.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{text:?}");
+            assert!(
+                text.chars().all(|c| c == ' ' || c.is_ascii_graphic()),
+                "{text:?}"
+            );
         }
     }
 
@@ -439,11 +445,15 @@ mod tests {
         let bytes = answer(&question, |message| {
             message.metadata.response_code = ResponseCode::ServFail;
             let mut edns = Edns::new();
-            edns.options_mut().insert(EdnsOption::Unknown(15, b"\0\x06no good".to_vec()));
+            edns.options_mut()
+                .insert(EdnsOption::Unknown(15, b"\0\x06no good".to_vec()));
             message.set_edns(edns);
         });
         let reply = read_reply(&question, &bytes).unwrap();
-        assert_eq!(reply.extended_error.as_deref(), Some("6 (DNSSEC Bogus): no good"));
+        assert_eq!(
+            reply.extended_error.as_deref(),
+            Some("6 (DNSSEC Bogus): no good")
+        );
     }
 
     #[test]
@@ -494,7 +504,10 @@ mod tests {
         for bad in ["", ".", "a..b", ".a", &"a".repeat(64), &"abc.".repeat(70)] {
             assert!(WireName::new(bad).is_none(), "{bad}");
         }
-        assert_eq!(WireName::new("bücher.test").unwrap().text(), "xn--bcher-kva.test");
+        assert_eq!(
+            WireName::new("bücher.test").unwrap().text(),
+            "xn--bcher-kva.test"
+        );
         assert_eq!(WireName::new("_a.b_.Test.").unwrap().text(), "_a.b_.Test");
     }
 
