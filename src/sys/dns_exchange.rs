@@ -82,12 +82,9 @@ pub async fn udp<T>(
     {
         let sent = clock::now();
         if let Err(error) = socket.send(packet).await {
-            // An ICMP error for an earlier packet surfaces at the next send as well.
+            // A local `reject` answers inside send(): EPERM, and the ICMP error is queued already.
             return match offender(&socket) {
-                Some(from) => Exchange::Rejected {
-                    errno: errno_of(&error),
-                    from,
-                },
+                Some((errno, from)) => Exchange::Rejected { errno, from },
                 None => Exchange::NotSent {
                     operation: "send",
                     errno: errno_of(&error),
@@ -109,7 +106,7 @@ pub async fn udp<T>(
                 }
                 Ok(Err(error)) => {
                     let errno = errno_of(&error);
-                    let from = offender(&socket).flatten();
+                    let from = offender(&socket).and_then(|(_, from)| from);
                     // A learned path MTU: the next packet is cut to it.
                     if errno != Errno::EMSGSIZE {
                         return Exchange::Rejected { errno, from };
@@ -230,27 +227,28 @@ fn connected(to: SocketAddr) -> Result<UdpSocket, Exchange<()>> {
     UdpSocket::from_std(socket.into()).map_err(no_socket("epoll_ctl"))
 }
 
-/// Takes one entry off the error queue: `None` when it is empty, the sender when one is named.
-fn offender(socket: &UdpSocket) -> Option<Option<IpAddr>> {
+/// Takes one entry off the error queue: its errno and, when it names one, its sender.
+fn offender(socket: &UdpSocket) -> Option<(Errno, Option<IpAddr>)> {
+    /// `SO_EE_ORIGIN_ICMP` and `SO_EE_ORIGIN_ICMP6`.
+    const ICMP: u8 = 2;
+    const ICMP6: u8 = 3;
     let mut data = [0; 256];
     let mut parts = [std::io::IoSliceMut::new(&mut data)];
     let mut space = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     let message =
         recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags).ok()?;
-    for control in message.cmsgs().ok()? {
-        match control {
-            ControlMessageOwned::Ipv4RecvErr(error, Some(from)) if error.ee_origin == 2 => {
-                let from = u32::from_be(from.sin_addr.s_addr);
-                return Some(Some(IpAddr::V4(from.into())));
-            }
-            ControlMessageOwned::Ipv6RecvErr(error, Some(from)) if error.ee_origin == 3 => {
-                return Some(Some(IpAddr::V6(from.sin6_addr.s6_addr.into())));
-            }
-            _ => {}
+    message.cmsgs().ok()?.find_map(|control| match control {
+        ControlMessageOwned::Ipv4RecvErr(error, from) if error.ee_origin == ICMP => {
+            let from = from.map(|from| IpAddr::V4(u32::from_be(from.sin_addr.s_addr).into()));
+            Some((Errno::from_raw(error.ee_errno as i32), from))
         }
-    }
-    Some(None)
+        ControlMessageOwned::Ipv6RecvErr(error, from) if error.ee_origin == ICMP6 => {
+            let from = from.map(|from| IpAddr::V6(from.sin6_addr.s6_addr.into()));
+            Some((Errno::from_raw(error.ee_errno as i32), from))
+        }
+        _ => None,
+    })
 }
 
 fn errno_of(error: &io::Error) -> Errno {

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use nix::errno::Errno;
 use tokio::sync::oneshot;
@@ -57,6 +57,15 @@ pub fn start_lookup(name: &str, families: Families) -> Option<oneshot::Receiver<
         })
         .ok()?;
     Some(receiver)
+}
+
+/// Whether the kernel would find a route and a source address to an address; sends nothing.
+pub fn has_route(address: IpAddr) -> bool {
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0)).is_ok_and(|socket| socket.connect((address, 9)).is_ok())
 }
 
 fn lookup(name: &CStr, families: Families) -> Result<Vec<String>, String> {
