@@ -19,7 +19,7 @@ pub struct Style {
 /// Lines longer than this are hard to read, however wide the terminal is.
 const WIDEST: usize = 120;
 /// Narrower pages would have no room for the facts.
-const NARROWEST: usize = 40;
+const NARROWEST: usize = 48;
 
 impl Style {
     /// Plain text of the given width: no colour, Unicode marks.

@@ -15,9 +15,13 @@ pub fn duration(ms: f64) -> String {
         format!("{ms:.0} ms")
     } else if ms < 59_950.0 {
         format!("{:.2} s", ms / 1e3)
-    } else {
+    } else if ms < 6e5 {
         let seconds = (ms / 1e3).round() as u64;
-        format!("{} min {} s", seconds / 60, seconds % 60)
+        format!("{}m {}s", seconds / 60, seconds % 60)
+    } else if ms < 3.6e9 {
+        format!("{:.1} h", ms / 3.6e6)
+    } else {
+        "?".to_owned()
     }
 }
 
@@ -82,7 +86,8 @@ mod tests {
             (999.4, "999 ms"),
             (999.9, "1.00 s"),
             (1834.0, "1.83 s"),
-            (61_000.0, "1 min 1 s"),
+            (61_000.0, "1m 1s"),
+            (5_400_000.0, "1.5 h"),
             (f64::NAN, "?"),
             (-1.0, "?"),
         ];
