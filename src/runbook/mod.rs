@@ -152,6 +152,9 @@ pub enum Next {
     Goto(usize),
     /// The target is in order.
     Healthy,
+    /// The deciding step could not look: the engine concludes `inconclusive.permission`, `.budget` or
+    /// `.unsupported` by the reason.
+    Inconclusive,
     /// To a diagnosis.
     Conclude(Conclusion),
 }
@@ -181,8 +184,8 @@ pub struct Conclusion {
     pub address: Option<Expr>,
     /// Values for the catalogue's texts, by name.
     pub with: Vec<(String, Arg)>,
-    /// Steps cited as evidence; by default those that warned or failed, and the concluding one.
-    pub evidence: Vec<usize>,
+    /// Ids of the steps cited as evidence; by default those that warned or failed, and the concluding one.
+    pub evidence: Vec<String>,
     /// Ids of the catalogue's look-alikes that do not apply here.
     pub not_alternatives: Vec<String>,
 }

@@ -2,3 +2,8 @@
 //! no policy and no verdicts.
 
 pub mod clock;
+pub mod errno;
+pub mod errqueue;
+pub mod host;
+pub mod socket;
+pub mod tcp;
