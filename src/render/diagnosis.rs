@@ -22,7 +22,11 @@ pub(super) fn block(
 ) -> io::Result<()> {
     writeln!(out)?;
     title(diagnosis, style, out)?;
-    let most = if style.verbose { usize::MAX } else { MOST_LINES };
+    let most = if style.verbose {
+        usize::MAX
+    } else {
+        MOST_LINES
+    };
     for text in wrap_at_most(&prose(&diagnosis.summary), style.page() - 2, most) {
         writeln!(out, "  {text}")?;
     }
@@ -59,10 +63,7 @@ fn title(diagnosis: &Diagnosis, style: &Style, out: &mut dyn Write) -> io::Resul
     let id = line(&diagnosis.id);
     let mut lines = wrap_at_most(&title, style.page() - indent, MOST_LINES);
     let last = lines.pop().unwrap_or_default();
-    let fits = indent
-        + console::measure_text_width(&last)
-        + 2
-        + console::measure_text_width(&id)
+    let fits = indent + console::measure_text_width(&last) + 2 + console::measure_text_width(&id)
         <= style.page();
     let mut lead = style.paint(paint, mark) + " ";
     for text in lines {
@@ -90,7 +91,11 @@ struct Facts<'a> {
 
 impl Facts<'_> {
     fn item(&mut self, label: &str, text: &str) -> io::Result<()> {
-        let most = if self.style.verbose { usize::MAX } else { MOST_LINES };
+        let most = if self.style.verbose {
+            usize::MAX
+        } else {
+            MOST_LINES
+        };
         let room = self.style.page() - INDENT;
         for (n, text) in wrap_at_most(text, room, most).iter().enumerate() {
             let label = if n == 0 { label } else { "" };
@@ -101,7 +106,11 @@ impl Facts<'_> {
     }
 
     fn list(&mut self, label: &str, items: Vec<String>, most: usize) -> io::Result<()> {
-        let shown = if self.style.verbose { items.len() } else { most };
+        let shown = if self.style.verbose {
+            items.len()
+        } else {
+            most
+        };
         for (n, text) in items.iter().take(shown).enumerate() {
             self.item(if n == 0 { label } else { "" }, text)?;
         }
@@ -118,7 +127,11 @@ fn remedies(diagnosis: &Diagnosis, style: &Style, out: &mut dyn Write) -> io::Re
     for (n, remedy) in diagnosis.remedies.iter().enumerate() {
         let label = if n == 0 { "Do" } else { "" };
         let label = style.paint(Paint::Strong, &pad(label, INDENT - 2));
-        let number = if many { format!("{}. ", n + 1) } else { String::new() };
+        let number = if many {
+            format!("{}. ", n + 1)
+        } else {
+            String::new()
+        };
         let inner = INDENT + number.len();
         let command = remedy.command.as_deref().map(str::trim);
         let command = command.filter(|command| !command.is_empty());

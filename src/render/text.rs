@@ -87,9 +87,10 @@ fn ladder(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()>
 fn walked(report: &Report) -> Vec<&StepEntry> {
     let mut walked: Vec<&StepEntry> = Vec::new();
     for id in &report.path {
-        let next = report.steps.iter().find(|step| {
-            step.id == *id && !walked.iter().any(|other| std::ptr::eq(*other, *step))
-        });
+        let next = report
+            .steps
+            .iter()
+            .find(|step| step.id == *id && !walked.iter().any(|other| std::ptr::eq(*other, *step)));
         walked.extend(next);
     }
     walked
@@ -188,6 +189,7 @@ fn not_permitted(report: &Report) -> Vec<(String, String)> {
             None => missing.push((capability.into_owned(), vec![operation.into_owned()])),
         }
     }
-    let joined = |(capability, operations): (String, Vec<String>)| (capability, operations.join(", "));
+    let joined =
+        |(capability, operations): (String, Vec<String>)| (capability, operations.join(", "));
     missing.into_iter().map(joined).collect()
 }
