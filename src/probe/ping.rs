@@ -107,9 +107,7 @@ impl Probe for Ping {
     type Seen = PingSeen;
 
     async fn run(_args: PingArgs) -> Result<PingSeen, Why> {
-        Err(Why::Unsupported {
-            what: "ping".to_owned(),
-        })
+        Err(Why::Unsupported { what: "ping".to_owned() })
     }
 
     fn brief(seen: &PingSeen) -> String {
