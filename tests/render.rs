@@ -1,5 +1,7 @@
 //! Every fixture report in every format: what people and programs see, held by snapshots.
 
+#![allow(clippy::disallowed_methods)] // this test reads its fixtures
+
 use std::path::Path;
 
 use tcpdoctor::Report;
@@ -26,9 +28,7 @@ fn fixtures() -> Vec<(String, Report)> {
 
 fn text(report: &Report, style: &Style) -> String {
     let mut out = Vec::new();
-    Format::Text
-        .write(report, style, &mut out)
-        .expect("a vector takes everything");
+    Format::Text.write(report, style, &mut out).expect("a vector takes everything");
     String::from_utf8(out).expect("text is UTF-8")
 }
 
@@ -67,12 +67,7 @@ fn no_line_is_wider_than_the_page_except_a_command() {
             .iter()
             .flat_map(|diagnosis| &diagnosis.remedies)
             .filter_map(|remedy| remedy.command.as_deref())
-            .chain(
-                report
-                    .steps
-                    .iter()
-                    .filter_map(|step| step.by_hand.as_deref()),
-            )
+            .chain(report.steps.iter().filter_map(|step| step.by_hand.as_deref()))
             .map(|command| sanitise::line(command.trim()).into_owned())
             .collect();
         for width in [48, 60, 80, 100, 120, 160, 200] {
@@ -81,9 +76,7 @@ fn no_line_is_wider_than_the_page_except_a_command() {
                 style.verbose = verbose;
                 for line in text(&report, &style).lines() {
                     let columns = console::measure_text_width(line);
-                    let command = commands
-                        .iter()
-                        .any(|command| line.ends_with(command.as_str()));
+                    let command = commands.iter().any(|command| line.ends_with(command.as_str()));
                     assert!(columns <= width || command, "{name} at {width}: {line}");
                     assert_eq!(line, line.trim_end(), "{name}: trailing blanks");
                 }
@@ -100,9 +93,7 @@ fn nothing_that_a_terminal_acts_on_survives_in_any_format() {
                 let mut style = Style::plain(80);
                 style.verbose = verbose;
                 let mut out = Vec::new();
-                format
-                    .write(&report, &style, &mut out)
-                    .expect("a vector takes everything");
+                format.write(&report, &style, &mut out).expect("a vector takes everything");
                 let out = String::from_utf8(out).expect("UTF-8");
                 let bad = out.chars().find(|c| sanitise::is_unsafe(*c) && *c != '\n');
                 assert_eq!(bad, None, "{name} as {}", format.name());

@@ -76,8 +76,8 @@ pub(super) enum Command {
 /// What the exit status depends on.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Judge {
-    /// Exit with 1 for this verdict as well
-    #[arg(long, value_name = "VERDICT")]
+    /// Exit with 1 for this verdict as well: degraded
+    #[arg(long, value_name = "VERDICT", hide_possible_values = true)]
     pub(super) fail_on: Option<FailOn>,
 }
 
@@ -116,13 +116,14 @@ pub(super) struct Global {
     /// Look at IPv6 only
     #[arg(short = '6', long = "ipv6", global = true)]
     pub(super) v6: bool,
-    /// When to colour (NO_COLOR counts as never)
+    /// When to colour: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        hide_default_value = true
+        hide_default_value = true,
+        hide_possible_values = true
     )]
     pub(super) color: Colour,
     /// Show more: the commands for doing each step by hand, the steps that were not needed
@@ -215,9 +216,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// Reads a duration such as `500ms`, `2s` or `1m30s`; a bare number has no unit and is refused.
 fn budget(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-    let written: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "write a time with its unit: 500ms, 2s, 1m30s".to_owned())?;
+    let written: jiff::SignedDuration =
+        text.parse().map_err(|_| "write a time with its unit: 500ms, 2s, 1m30s".to_owned())?;
     let budget = Duration::try_from(written).map_err(|_| "the time is negative".to_owned())?;
     if budget < Duration::from_millis(1) {
         return Err("the time is zero, or less than 1ms".to_owned());
@@ -244,19 +244,9 @@ mod tests {
         assert_eq!(budget("2s"), Ok(Duration::from_secs(2)));
         assert_eq!(budget("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(budget("1m30s"), Ok(Duration::from_secs(90)));
-        for wrong in [
-            "",
-            "10",
-            "0s",
-            "-3s",
-            "3s ago",
-            "1d",
-            "ten",
-            "1e9s",
-            "99999999999h",
-            "0.1ms",
-            "25h",
-        ] {
+        for wrong in
+            ["", "10", "0s", "-3s", "3s ago", "1d", "ten", "1e9s", "99999999999h", "0.1ms", "25h"]
+        {
             assert!(budget(wrong).is_err(), "{wrong}");
         }
     }

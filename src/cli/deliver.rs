@@ -18,10 +18,8 @@ pub(super) fn check(global: &Global) -> Result<(), Usage> {
                 .help("give each format a file of its own"));
         }
         if let Some(objection) = files::objection(path) {
-            return Err(
-                Usage::new(format!("--output cannot write {shown}: {objection}"))
-                    .help("name a file in a directory that exists"),
-            );
+            return Err(Usage::new(format!("--output cannot write {shown}: {objection}"))
+                .help("name a file in a directory that exists"));
         }
     }
     Ok(())
@@ -59,9 +57,5 @@ pub(super) fn deliver(
             lost = true;
         }
     }
-    if lost && ended == status::DONE {
-        status::INCONCLUSIVE
-    } else {
-        ended
-    }
+    if lost && ended == status::DONE { status::INCONCLUSIVE } else { ended }
 }

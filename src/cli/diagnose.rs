@@ -22,20 +22,12 @@ pub(super) fn run(global: &Global, target: &str, judge: &Judge) -> Result<u8, Us
     let runbook = runbooks::load(name)?;
     let params = params::bind(&runbook, &global.param)?;
     deliver::check(global)?;
-    let plan = Plan {
-        target: entry,
-        vantage: vantage(),
-        runbook,
-        params,
-        budget: global.budget(),
-    };
+    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget: global.budget() };
     let interrupted = Cell::new(false);
     let progress = Progress::begin(global);
-    let report = runtime::run(engine::run(
-        plan,
-        runtime::interrupt(&interrupted),
-        |event| progress.event(event),
-    ));
+    let report = runtime::run(engine::run(plan, runtime::interrupt(&interrupted), |event| {
+        progress.event(event)
+    }));
     progress.settle();
     let Some(report) = report else {
         return Ok(status::INCONCLUSIVE);
@@ -45,20 +37,14 @@ pub(super) fn run(global: &Global, target: &str, judge: &Judge) -> Result<u8, Us
     }
     let strict = judge.fail_on == Some(FailOn::Degraded);
     let ended = status::of(report.verdict, strict, interrupted.get());
-    Ok(deliver::deliver(global, ended, |format, style, out| {
-        format.write(&report, style, out)
-    }))
+    Ok(deliver::deliver(global, ended, |format, style, out| format.write(&report, style, out)))
 }
 
 /// Reads a target.
 pub(super) fn parse(text: &str) -> Result<Target, Usage> {
     text.parse::<Target>().map_err(|error| {
-        Usage::new(format!(
-            "the target {} cannot be used: {}",
-            quoted(text),
-            error.problem
-        ))
-        .help(error.hint)
+        Usage::new(format!("the target {} cannot be used: {}", quoted(text), error.problem))
+            .help(error.hint)
     })
 }
 
@@ -73,11 +59,7 @@ fn entry(target: &Target, global: &Global) -> Result<TargetEntry, Usage> {
             None => format!("the target {shown} has no port"),
         };
         let host = target.host.text().unwrap_or_default();
-        let host = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host
-        };
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
         return Err(Usage::new(problem).help(format!(
             "write host:port, for example {host}:443, or a URL such as https://{host}"
         )));
@@ -102,10 +84,8 @@ pub(super) fn agree(target: &Target, global: &Global) -> Result<(), Usage> {
         (_, true, true) => ("-6", "an IPv4"),
         _ => return Ok(()),
     };
-    Err(Usage::new(format!(
-        "{flag} does not go with {address}, which is {is} address"
-    ))
-    .help(format!("leave {flag} out")))
+    Err(Usage::new(format!("{flag} does not go with {address}, which is {is} address"))
+        .help(format!("leave {flag} out")))
 }
 
 /// Removes what a report must not carry from the text of a URL: the password, and the query, which

@@ -25,10 +25,8 @@ struct Page {
 pub(super) fn run(global: &Global, id: Option<&str>) -> Result<u8, Usage> {
     let run_only = global.budget.is_some() || global.v4 || global.v6 || !global.param.is_empty();
     if run_only {
-        return Err(
-            Usage::new("--budget, --param, -4 and -6 mean nothing to explain")
-                .help("leave them out"),
-        );
+        return Err(Usage::new("--budget, --param, -4 and -6 mean nothing to explain")
+            .help("leave them out"));
     }
     let catalogue = match &global.runbook {
         Some(name) => Arc::clone(&runbooks::load(name)?.catalogue),
@@ -39,29 +37,21 @@ pub(super) fn run(global: &Global, id: Option<&str>) -> Result<u8, Usage> {
         Some(id) => page(id, &catalogue)?,
     };
     deliver::check(global)?;
-    Ok(deliver::deliver(
-        global,
-        status::DONE,
-        |format, style, out| match format {
-            Format::Text => manual::write(&page.parts, style, out),
-            Format::Json => write_json(&page.data, out),
-        },
-    ))
+    Ok(deliver::deliver(global, status::DONE, |format, style, out| match format {
+        Format::Text => manual::write(&page.parts, style, out),
+        Format::Json => write_json(&page.data, out),
+    }))
 }
 
 fn contents(catalogue: &Catalogue) -> Page {
     let mut parts = vec![Part::Heading("Diagnoses".to_owned())];
     let entries = &catalogue.entries;
     parts.extend(
-        entries
-            .iter()
-            .map(|entry| Part::Item(entry.id.clone(), shown(entry.title.source()))),
+        entries.iter().map(|entry| Part::Item(entry.id.clone(), shown(entry.title.source()))),
     );
     parts.push(Part::Heading("Probes".to_owned()));
     parts.extend(
-        REGISTRY
-            .iter()
-            .map(|spec| Part::Item(spec.id.to_owned(), first_sentence(spec.doc))),
+        REGISTRY.iter().map(|spec| Part::Item(spec.id.to_owned(), first_sentence(spec.doc))),
     );
     let data = json!({
         "diagnoses": entries.iter().map(|entry| &entry.id).collect::<Vec<_>>(),
@@ -83,9 +73,7 @@ fn page(id: &str, catalogue: &Catalogue) -> Result<Page, Usage> {
         return field(spec, path);
     }
     let diagnoses = catalogue.entries.iter().map(|entry| entry.id.as_str());
-    let known: Vec<&str> = diagnoses
-        .chain(REGISTRY.iter().map(|spec| spec.id))
-        .collect();
+    let known: Vec<&str> = diagnoses.chain(REGISTRY.iter().map(|spec| spec.id)).collect();
     let help = match crate::cli::nearest::nearest(id, known) {
         Some(name) => format!("did you mean {name}?"),
         None => "tcpdoctor explain lists all diagnoses and probes".to_owned(),
@@ -113,27 +101,14 @@ fn diagnosis(entry: &Entry) -> Page {
     for remedy in &entry.remedies {
         let text = shown(remedy.text.source());
         let text = text.trim().trim_end_matches([':', '.']);
-        parts.push(Part::Text(format!(
-            "{text} ({})",
-            remedy_place(remedy.place)
-        )));
-        parts.extend(
-            remedy
-                .command
-                .iter()
-                .map(|command| Part::Command(shown(command.source()))),
-        );
+        parts.push(Part::Text(format!("{text} ({})", remedy_place(remedy.place))));
+        parts.extend(remedy.command.iter().map(|command| Part::Command(shown(command.source()))));
     }
     if !entry.lookalikes.is_empty() {
-        parts.push(Part::Heading(
-            "What looks like it, and the test that tells".to_owned(),
-        ));
+        parts.push(Part::Heading("What looks like it, and the test that tells".to_owned()));
     }
     for other in &entry.lookalikes {
-        parts.push(Part::Item(
-            other.id.clone(),
-            shown(other.separate_by.source()),
-        ));
+        parts.push(Part::Item(other.id.clone(), shown(other.separate_by.source())));
     }
     let data = json!({
         "id": entry.id,
@@ -159,22 +134,15 @@ fn diagnosis(entry: &Entry) -> Page {
 
 fn probe(spec: &Spec) -> Page {
     let (args, result) = ((spec.args)(), (spec.result)());
-    let mut parts = vec![
-        Part::Heading(format!("Probe {}", spec.id)),
-        Part::Text(spec.doc.to_owned()),
-    ];
+    let mut parts =
+        vec![Part::Heading(format!("Probe {}", spec.id)), Part::Text(spec.doc.to_owned())];
     if !spec.privilege.is_empty() {
         parts.push(Part::Text(spec.privilege.to_owned()));
     }
     parts.push(Part::Heading("Arguments".to_owned()));
-    parts.extend(args.fields.iter().map(|field| argument(field)));
+    parts.extend(args.fields.iter().map(argument));
     parts.push(Part::Heading("What it sees".to_owned()));
-    parts.extend(
-        result
-            .fields
-            .iter()
-            .map(|field| Part::Item(field.name.clone(), meaning(field))),
-    );
+    parts.extend(result.fields.iter().map(|field| Part::Item(field.name.clone(), meaning(field))));
     let data = json!({
         "id": spec.id,
         "doc": spec.doc,
@@ -208,10 +176,7 @@ fn field(spec: &Spec, path: &str) -> Result<Page, Usage> {
     if let Some(record) = record_in(&field.ty) {
         parts.push(Part::Heading("Its fields".to_owned()));
         parts.extend(
-            record
-                .fields
-                .iter()
-                .map(|field| Part::Item(field.name.clone(), meaning(field))),
+            record.fields.iter().map(|field| Part::Item(field.name.clone(), meaning(field))),
         );
     }
     let data = describe(&field);
@@ -241,12 +206,9 @@ fn record_in(ty: &Type) -> Option<&Arc<Record>> {
 
 fn words(ty: &Type) -> Option<Vec<Part>> {
     match ty {
-        Type::Word(words) => Some(
-            words
-                .iter()
-                .map(|word| Part::Item(word.name.clone(), word.doc.clone()))
-                .collect(),
-        ),
+        Type::Word(words) => {
+            Some(words.iter().map(|word| Part::Item(word.name.clone(), word.doc.clone())).collect())
+        }
         Type::List(item) | Type::Map(item) => words(item),
         _ => None,
     }

@@ -47,12 +47,8 @@ pub(super) fn bind(
 
 fn checked(param: &Param, text: &str) -> Result<Value, Usage> {
     let wrong = |what: String| {
-        Usage::new(format!(
-            "parameter {} cannot be {}: {what}",
-            param.name,
-            quoted(text)
-        ))
-        .help(param.help.clone())
+        Usage::new(format!("parameter {} cannot be {}: {what}", param.name, quoted(text)))
+            .help(param.help.clone())
     };
     let value = parse(&param.ty, text).map_err(&wrong)?;
     if let Some(number) = value.as_f64() {
@@ -83,25 +79,17 @@ pub(super) fn parse(ty: &Type, text: &str) -> Result<Value, String> {
         }
         Type::Float => {
             let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-            number
-                .map(Value::from)
-                .ok_or_else(|| "a number is expected".to_owned())
+            number.map(Value::from).ok_or_else(|| "a number is expected".to_owned())
         }
         Type::Text => Ok(Value::from(text)),
         Type::Word(words) if words.iter().any(|word| word.name == text) => Ok(Value::from(text)),
-        Type::Word(words) => Err(suggestion(
-            text,
-            words.iter().map(|word| word.name.as_str()),
-        )),
+        Type::Word(words) => Err(suggestion(text, words.iter().map(|word| word.name.as_str()))),
         Type::List(_) if text.starts_with('[') && !text.starts_with("[:") => {
             let list = json().ok().filter(Value::is_array);
             list.ok_or_else(|| "the JSON list is not well formed".to_owned())
         }
         Type::List(_) if text.is_empty() => Ok(Value::Array(Vec::new())),
-        Type::List(item) => text
-            .split(',')
-            .map(|text| parse(item, text.trim()))
-            .collect(),
+        Type::List(item) => text.split(',').map(|text| parse(item, text.trim())).collect(),
         Type::Record(_) | Type::Map(_) => {
             let object = json().ok().filter(Value::is_object);
             object.ok_or_else(|| "a JSON object is expected".to_owned())

@@ -26,10 +26,8 @@ pub(super) fn run(
     with: &[(String, String)],
 ) -> Result<u8, Usage> {
     if global.runbook.is_some() || !global.param.is_empty() {
-        return Err(
-            Usage::new("--runbook and --param mean nothing to a single probe")
-                .help("set its arguments with --with ARG=VALUE"),
-        );
+        return Err(Usage::new("--runbook and --param mean nothing to a single probe")
+            .help("set its arguments with --with ARG=VALUE"));
     }
     let Some(name) = name else {
         return list(global);
@@ -82,9 +80,7 @@ pub(super) fn run(
         Some(_) => status::DONE,
         None => status::INCONCLUSIVE,
     };
-    Ok(deliver::deliver(global, ended, |format, style, out| {
-        observed.write(format, style, out)
-    }))
+    Ok(deliver::deliver(global, ended, |format, style, out| observed.write(format, style, out)))
 }
 
 /// Finds a probe by name.
@@ -102,26 +98,14 @@ fn list(global: &Global) -> Result<u8, Usage> {
         .map(|spec| json!({"id": spec.id, "doc": spec.doc, "privilege": spec.privilege}))
         .collect();
     let mut parts = vec![Part::Heading("Probes".to_owned())];
-    parts.extend(
-        REGISTRY
-            .iter()
-            .map(|spec| Part::Item(spec.id.to_owned(), spec.doc.to_owned())),
-    );
-    parts.push(Part::Heading(
-        "One of them on its own, and all about it".to_owned(),
-    ));
-    parts.push(Part::Command(
-        "tcpdoctor probe tcp_connect localhost:22".to_owned(),
-    ));
+    parts.extend(REGISTRY.iter().map(|spec| Part::Item(spec.id.to_owned(), spec.doc.to_owned())));
+    parts.push(Part::Heading("One of them on its own, and all about it".to_owned()));
+    parts.push(Part::Command("tcpdoctor probe tcp_connect localhost:22".to_owned()));
     parts.push(Part::Command("tcpdoctor explain tcp_connect".to_owned()));
-    Ok(deliver::deliver(
-        global,
-        status::DONE,
-        |format, style, out| match format {
-            Format::Text => manual::write(&parts, style, out),
-            Format::Json => write_json(&entries, out),
-        },
-    ))
+    Ok(deliver::deliver(global, status::DONE, |format, style, out| match format {
+        Format::Text => manual::write(&parts, style, out),
+        Format::Json => write_json(&entries, out),
+    }))
 }
 
 /// Reads `--with` by the types of the probe's arguments.
@@ -140,14 +124,11 @@ fn given(
         let value = if field.nullable && text == "null" {
             Ok(Value::Null)
         } else {
-            params::parse(&field.ty, text).and_then(|value| port_in_range(name, value))
+            params::parse(&field.ty, text).and_then(|value| in_range(name, value))
         };
         let value = value.map_err(|what| {
-            Usage::new(format!(
-                "argument {name} cannot be {}: {what}",
-                quoted(text)
-            ))
-            .help(field.doc.clone())
+            Usage::new(format!("argument {name} cannot be {}: {what}", quoted(text)))
+                .help(field.doc.clone())
         })?;
         if args.insert(name.clone(), value).is_some() {
             return Err(Usage::new(format!("--with gives {} twice", quoted(name))));
@@ -156,20 +137,19 @@ fn given(
     Ok(args)
 }
 
-fn port_in_range(name: &str, value: Value) -> Result<Value, String> {
-    let fits = |value: &Value| {
-        value
-            .as_i64()
-            .is_none_or(|port| (1..=65535).contains(&port))
+/// Refuses numbers that no argument takes: negative ones, and ports out of range.
+fn in_range(name: &str, value: Value) -> Result<Value, String> {
+    let is_port = matches!(name, "port" | "ports" | "except_port");
+    let numbers: Vec<i64> = match &value {
+        Value::Array(items) => items.iter().filter_map(Value::as_i64).collect(),
+        one => one.as_i64().into_iter().collect(),
     };
-    let all = match &value {
-        Value::Array(items) => items.iter().all(fits),
-        one => fits(one),
-    };
-    if all || !matches!(name, "port" | "ports" | "except_port") {
-        Ok(value)
-    } else {
+    if is_port && !numbers.iter().all(|port| (1..=65535).contains(port)) {
         Err("ports go from 1 to 65535".to_owned())
+    } else if numbers.iter().any(|number| *number < 0) {
+        Err("it may not be negative".to_owned())
+    } else {
+        Ok(value)
     }
 }
 
@@ -189,10 +169,7 @@ fn fill(args: &mut Map<String, Value>, record: &Record, target: &Target, global:
     }
     if let Host::Addr(..) = &target.host {
         set("address", json!(target.host.text()));
-        set(
-            "addresses",
-            json!(target.host.text().into_iter().collect::<Vec<_>>()),
-        );
+        set("addresses", json!(target.host.text().into_iter().collect::<Vec<_>>()));
     }
 }
 
@@ -223,24 +200,17 @@ fn complete(
     let Some(field) = missing else { return Ok(()) };
     let (name, kind) = (&field.name, field.ty.name());
     let doc = field.doc.trim_end_matches('.');
-    Err(
-        Usage::new(format!("probe {} needs {name} ({kind}): {doc}", spec.id)).help(format!(
-            "name a target, tcpdoctor probe {} host:port, or write --with {name}=…",
-            spec.id
-        )),
-    )
+    Err(Usage::new(format!("probe {} needs {name} ({kind}): {doc}", spec.id)).help(format!(
+        "name a target, tcpdoctor probe {} host:port, or write --with {name}=…",
+        spec.id
+    )))
 }
 
 /// Resolves a name as applications do; tells the user why when there is no address.
 async fn resolve(name: &str, global: &Global) -> Result<Vec<String>, Why> {
-    let missing = || Why::Depends {
-        on: format!("an address of {name}"),
-    };
+    let missing = || Why::Depends { on: format!("an address of {name}") };
     let dns = Spec::find("dns").ok_or_else(missing)?;
-    match dns
-        .run(json!({"name": name, "family": global.family()}))
-        .await
-    {
+    match dns.run(json!({"name": name, "family": global.family()})).await {
         Outcome::Seen(seen) => {
             let addresses = seen.get("addresses").and_then(Value::as_array);
             let addresses = addresses.into_iter().flatten().filter_map(Value::as_str);

@@ -60,15 +60,8 @@ impl Progress {
                 .spawn(move || paint(&shared))
                 .ok()
         });
-        let told = global.verbose.then(|| Style {
-            colour: false,
-            ..terminal::style(global)
-        });
-        Progress {
-            shared,
-            painter: painter.flatten(),
-            told,
-        }
+        let told = global.verbose.then(|| Style { colour: false, ..terminal::style(global) });
+        Progress { shared, painter: painter.flatten(), told }
     }
 
     /// Takes note of what happens.
@@ -93,11 +86,7 @@ impl Progress {
         let (mark, _) = style.status_mark(entry.status);
         let text = entry.text.as_deref().unwrap_or(&entry.title);
         let time = entry.duration_ms.map(duration).unwrap_or_default();
-        let line = format!(
-            "{mark} {}: {} {time}",
-            entry.layer.name(),
-            sanitise::prose(text)
-        );
+        let line = format!("{mark} {}: {} {time}", entry.layer.name(), sanitise::prose(text));
         let line = line.trim_end().to_owned();
         if self.painter.is_some() {
             self.shared.lock().lines.push(line);
@@ -144,9 +133,7 @@ fn paint(shared: &Shared) {
             runs
         });
         for (step, title) in &state.running {
-            let bar = shown
-                .entry(step.clone())
-                .or_insert_with(|| spinner(&bars, title));
+            let bar = shown.entry(step.clone()).or_insert_with(|| spinner(&bars, title));
             bar.tick();
         }
     }

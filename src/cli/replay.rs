@@ -16,18 +16,11 @@ const MOST_BYTES: u64 = 64 << 20;
 /// Replays a report; returns the exit status.
 pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usage> {
     if global.budget.is_some() || global.v4 || global.v6 || !global.param.is_empty() {
-        return Err(
-            Usage::new("--budget, --param, -4 and -6 change nothing about a saved report")
-                .help("leave them out, or run diagnose again with them"),
-        );
+        return Err(Usage::new("--budget, --param, -4 and -6 change nothing about a saved report")
+            .help("leave them out, or run diagnose again with them"));
     }
     let report = read(file)?;
-    let runbook = runbooks::load(
-        global
-            .runbook
-            .as_deref()
-            .unwrap_or_else(|| named_by(&report)),
-    )?;
+    let runbook = runbooks::load(global.runbook.as_deref().unwrap_or_else(|| named_by(&report)))?;
     deliver::check(global)?;
     if global.runbook.is_none() && runbook.sha256 != report.runbook.sha256 {
         terminal::complain(&format!(
@@ -38,25 +31,15 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
     let replayed = engine::replay(&report, &runbook);
     let strict = judge.fail_on == Some(FailOn::Degraded);
     let ended = status::of(replayed.verdict, strict, false);
-    Ok(deliver::deliver(global, ended, |format, style, out| {
-        format.write(&replayed, style, out)
-    }))
+    Ok(deliver::deliver(global, ended, |format, style, out| format.write(&replayed, style, out)))
 }
 
 fn named_by(report: &Report) -> &str {
-    if report.runbook.source == "builtin" {
-        &report.runbook.name
-    } else {
-        &report.runbook.source
-    }
+    if report.runbook.source == "builtin" { &report.runbook.name } else { &report.runbook.source }
 }
 
 fn read(file: &str) -> Result<Report, Usage> {
-    let shown = if file == "-" {
-        "stdin".to_owned()
-    } else {
-        quoted(file)
-    };
+    let shown = if file == "-" { "stdin".to_owned() } else { quoted(file) };
     let bytes = files::read(file, MOST_BYTES).map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -69,10 +52,8 @@ fn read(file: &str) -> Result<Report, Usage> {
             .help("name a file that --format json or --output json=FILE wrote")
     })?;
     parse(&bytes).map_err(|problem| {
-        Usage::new(format!(
-            "{shown} is not a report that can be replayed: {problem}"
-        ))
-        .help("name a file that --format json or --output json=FILE wrote")
+        Usage::new(format!("{shown} is not a report that can be replayed: {problem}"))
+            .help("name a file that --format json or --output json=FILE wrote")
     })
 }
 
@@ -115,10 +96,7 @@ mod tests {
             (b"hello", "not JSON"),
             (b"[]", "no schema field"),
             (b"{\"schema\": 5}", "no schema field"),
-            (
-                b"{\"schema\": \"tcpdoctor.report/2\"}",
-                "this version reads",
-            ),
+            (b"{\"schema\": \"tcpdoctor.report/2\"}", "this version reads"),
             (b"{\"schema\": \"sarif\"}", "not tcpdoctor.report/1"),
             (b"{\"schema\": \"tcpdoctor.report/1\"}", "does not fit"),
         ];

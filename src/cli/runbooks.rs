@@ -16,10 +16,7 @@ pub(super) fn default_name(host: &Host) -> &'static str {
 
 /// Loads a runbook by name or path.
 pub(super) fn load(name_or_path: &str) -> Result<Arc<Runbook>, Usage> {
-    Err(Usage::new(format!(
-        "there is no runbook {}",
-        quoted(name_or_path)
-    )))
+    Err(Usage::new(format!("there is no runbook {}", quoted(name_or_path))))
 }
 
 /// Returns the built-in catalogue of diagnoses.

@@ -4,24 +4,23 @@ use std::cell::Cell;
 use std::fs::File;
 use std::future::Future;
 use std::io;
+use std::os::fd::AsFd;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::terminal;
 
-/// What a run needs, at least: the runtime's own descriptors, and one socket.
-const DESCRIPTORS: usize = 10;
+/// What the runtime opens for itself: epoll, its waker, a socket pair for signals and a copy of one
+/// end.
+const DESCRIPTORS: usize = 6;
 
 /// Runs a future to its end on one thread.
 ///
 /// Threads that still wait in a system call (a name lookup) are left behind. `None` when the runtime
 /// cannot start; the user has been told.
 pub(super) fn run<T>(future: impl Future<Output = T>) -> Option<T> {
-    let runtime = descriptors_left().and_then(|()| {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-    });
+    let runtime = descriptors_left()
+        .and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
     match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(future);
@@ -50,8 +49,6 @@ fn descriptors_left() -> io::Result<()> {
     Ok(())
 }
 
-use std::os::fd::AsFd as _;
-
 fn not_started(error: &io::Error) -> String {
     let limit = match error.raw_os_error() {
         Some(libc::EMFILE) => {
@@ -68,10 +65,9 @@ fn not_started(error: &io::Error) -> String {
 
 /// Waits for SIGINT or SIGTERM and notes it; for ever where signals cannot be watched.
 pub(super) async fn interrupt(noted: &Cell<bool>) {
-    let (Ok(mut int), Ok(mut term)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
+    let (Ok(mut int), Ok(mut term)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

@@ -24,10 +24,7 @@ pub(super) fn style(global: &Global) -> Style {
 
 /// Returns the style of what goes to a file: the same everywhere.
 pub(super) fn file_style(global: &Global) -> Style {
-    Style {
-        verbose: global.verbose,
-        ..Style::plain(80)
-    }
+    Style { verbose: global.verbose, ..Style::plain(80) }
 }
 
 /// Decides about colours: the flag first, then `NO_COLOR` (no-color.org), then the terminal.

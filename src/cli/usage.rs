@@ -14,10 +14,7 @@ pub(super) struct Usage {
 impl Usage {
     /// States a problem.
     pub(super) fn new(problem: impl Into<String>) -> Usage {
-        Usage {
-            problem: problem.into(),
-            help: None,
-        }
+        Usage { problem: problem.into(), help: None }
     }
 
     /// Adds what to write instead.

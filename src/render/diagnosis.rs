@@ -22,11 +22,7 @@ pub(super) fn block(
 ) -> io::Result<()> {
     writeln!(out)?;
     title(diagnosis, style, out)?;
-    let most = if style.verbose {
-        usize::MAX
-    } else {
-        MOST_LINES
-    };
+    let most = if style.verbose { usize::MAX } else { MOST_LINES };
     for text in wrap_at_most(&prose(&diagnosis.summary), style.page() - 2, most) {
         writeln!(out, "  {text}")?;
     }
@@ -44,13 +40,10 @@ pub(super) fn block(
     let not = diagnosis.ruled_out.iter();
     let not = not.map(|out| format!("{}: {}", line(&out.id), prose(&out.why)));
     facts.list("Not", not.collect(), 6)?;
-    let other = diagnosis.alternatives.iter().map(|other| {
-        format!(
-            "{}; to tell: {}",
-            line(&other.id),
-            prose(&other.separate_by)
-        )
-    });
+    let other = diagnosis
+        .alternatives
+        .iter()
+        .map(|other| format!("{}; to tell: {}", line(&other.id), prose(&other.separate_by)));
     facts.list("Or", other.collect(), 4)?;
     remedies(diagnosis, style, facts.out)
 }
@@ -91,11 +84,7 @@ struct Facts<'a> {
 
 impl Facts<'_> {
     fn item(&mut self, label: &str, text: &str) -> io::Result<()> {
-        let most = if self.style.verbose {
-            usize::MAX
-        } else {
-            MOST_LINES
-        };
+        let most = if self.style.verbose { usize::MAX } else { MOST_LINES };
         let room = self.style.page() - INDENT;
         for (n, text) in wrap_at_most(text, room, most).iter().enumerate() {
             let label = if n == 0 { label } else { "" };
@@ -106,11 +95,7 @@ impl Facts<'_> {
     }
 
     fn list(&mut self, label: &str, items: Vec<String>, most: usize) -> io::Result<()> {
-        let shown = if self.style.verbose {
-            items.len()
-        } else {
-            most
-        };
+        let shown = if self.style.verbose { items.len() } else { most };
         for (n, text) in items.iter().take(shown).enumerate() {
             self.item(if n == 0 { label } else { "" }, text)?;
         }
@@ -127,11 +112,7 @@ fn remedies(diagnosis: &Diagnosis, style: &Style, out: &mut dyn Write) -> io::Re
     for (n, remedy) in diagnosis.remedies.iter().enumerate() {
         let label = if n == 0 { "Do" } else { "" };
         let label = style.paint(Paint::Strong, &pad(label, INDENT - 2));
-        let number = if many {
-            format!("{}. ", n + 1)
-        } else {
-            String::new()
-        };
+        let number = if many { format!("{}. ", n + 1) } else { String::new() };
         let inner = INDENT + number.len();
         let command = remedy.command.as_deref().map(str::trim);
         let command = command.filter(|command| !command.is_empty());

@@ -96,9 +96,6 @@ mod tests {
         write_json(&value, &mut bytes).expect("a vector takes everything");
         let text = String::from_utf8(bytes).expect("JSON is UTF-8");
         assert!(!text.chars().any(|c| is_unsafe(c) && c != '\n'), "{text:?}");
-        assert_eq!(
-            serde_json::from_str::<Value>(&text).expect("valid JSON"),
-            value
-        );
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("valid JSON"), value);
     }
 }

@@ -88,10 +88,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_marked() {
-        assert_eq!(
-            wrap_at_most("one two three four", 7, 2),
-            ["one two", "thr ..."]
-        );
+        assert_eq!(wrap_at_most("one two three four", 7, 2), ["one two", "thr ..."]);
     }
 
     proptest::proptest! {

@@ -111,11 +111,7 @@ fn flatten(name: &str, value: &Value, into: &mut Vec<String>) {
         Value::Null => {}
         Value::Object(fields) => {
             for (field, value) in fields {
-                let path = if name.is_empty() {
-                    field.clone()
-                } else {
-                    format!("{name}.{field}")
-                };
+                let path = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
                 flatten(&path, value, into);
             }
         }

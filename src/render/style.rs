@@ -24,12 +24,7 @@ const NARROWEST: usize = 48;
 impl Style {
     /// Plain text of the given width: no colour, Unicode marks.
     pub fn plain(width: usize) -> Style {
-        Style {
-            colour: false,
-            unicode: true,
-            width,
-            verbose: false,
-        }
+        Style { colour: false, unicode: true, width, verbose: false }
     }
 
     /// Returns the width to lay out for.

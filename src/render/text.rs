@@ -25,11 +25,8 @@ fn headline(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<(
     let verdict = format!("{mark} {}", words::verdict(report.verdict));
     let verdict = verdict.trim_start();
     let indent = console::measure_text_width(verdict) + 2;
-    let aside = format!(
-        "{} from {}",
-        words::duration(report.duration_ms),
-        line(&report.vantage.hostname)
-    );
+    let aside =
+        format!("{} from {}", words::duration(report.duration_ms), line(&report.vantage.hostname));
     let target = line(&report.target.input);
     let lines = wrap_at_most(&target, style.page() - indent, 4);
     for (n, text) in lines.iter().enumerate() {
@@ -65,11 +62,7 @@ fn ladder(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()>
         .iter()
         .filter(|step| style.verbose && !walked.iter().any(|other| std::ptr::eq(*other, *step)))
         .collect();
-    let column = Layer::ALL
-        .iter()
-        .map(|layer| layer.name().len())
-        .max()
-        .unwrap_or(0);
+    let column = Layer::ALL.iter().map(|layer| layer.name().len()).max().unwrap_or(0);
     for step in &walked {
         rung(step, column, style, out)?;
     }
@@ -147,9 +140,8 @@ fn reading_on(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result
     writeln!(out)?;
     let mut closing = Vec::new();
     for (capability, operations) in not_permitted(report) {
-        closing.push(format!(
-            "Not looked at for want of {capability} (root has it): {operations}."
-        ));
+        closing
+            .push(format!("Not looked at for want of {capability} (root has it): {operations}."));
     }
     let explain = report
         .diagnosis
@@ -175,11 +167,7 @@ fn reading_on(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result
 fn not_permitted(report: &Report) -> Vec<(String, String)> {
     let mut missing: Vec<(String, Vec<String>)> = Vec::new();
     for step in &report.steps {
-        let Some(Why::NotPermitted {
-            capability,
-            operation,
-        }) = &step.unknown
-        else {
+        let Some(Why::NotPermitted { capability, operation }) = &step.unknown else {
             continue;
         };
         let (capability, operation) = (prose(capability), prose(operation));

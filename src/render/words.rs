@@ -98,11 +98,7 @@ mod tests {
 
     #[test]
     fn a_path_without_any_answering_hop_is_said_to_be_before_the_first() {
-        let location = Location {
-            kind: Place::Path,
-            hop: Some(0),
-            address: None,
-        };
+        let location = Location { kind: Place::Path, hop: Some(0), address: None };
         assert!(place(&location).contains("before the first hop"));
     }
 }
