@@ -11,7 +11,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escape(text, |_| false)
 }
 
-/// Escapes as [`line`] does, but turns line ends into blanks: for sentences that an author may have
+/// Escapes as [`line()`] does, but turns line ends into blanks: for sentences that an author may have
 /// written over several lines.
 pub fn prose(text: &str) -> Cow<'_, str> {
     let text = text.trim();
@@ -22,7 +22,7 @@ pub fn prose(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Escapes as [`line`] does, but keeps line ends: for whole messages that we composed ourselves.
+/// Escapes as [`line()`] does, but keeps line ends: for whole messages that we composed ourselves.
 pub fn message(text: &str) -> Cow<'_, str> {
     escape(text, |c| c == '\n')
 }
