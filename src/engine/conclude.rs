@@ -24,6 +24,9 @@ pub fn diagnosis(catalogue: &Catalogue, conclusion: &Conclusion, names: &Binding
     {
         diagnosis.confidence = Confidence::from_name(&word).unwrap_or(diagnosis.confidence);
     }
+    if let Some(severity) = conclusion.severity {
+        diagnosis.severity = severity;
+    }
     if let Some(place) = conclusion.place {
         diagnosis.location.kind = place;
     }

@@ -120,6 +120,20 @@ pub async fn run(
     assemble(&plan.runbook, walk, &course.facts, frame)
 }
 
+/// Builds the report of a run that could not even begin, for example without file descriptors.
+pub fn unable(plan: Plan, why: Why) -> Report {
+    let facts = Facts::blind(why);
+    let walk = walk(&plan.runbook, &base_bindings(&plan.target, &plan.params), &facts);
+    let frame = Frame {
+        target: plan.target,
+        vantage: plan.vantage,
+        params: plan.params,
+        started_at: clock::utc_now(),
+        duration_ms: 0.0,
+    };
+    assemble(&plan.runbook, walk, &facts, frame)
+}
+
 struct Done {
     key: String,
     args: Value,

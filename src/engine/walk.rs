@@ -172,7 +172,7 @@ impl<'a> Walker<'a, '_> {
                     Err(on) => Outcome::Unknown(Why::Depends { on }),
                     Ok(args) => match self.facts.answer(key, &args).cloned() {
                         Some(outcome) => outcome,
-                        None => match self.facts.missing(key) {
+                        None => match self.facts.missing() {
                             Some(outcome) => outcome,
                             None => {
                                 return Err(needed(runbook, step, key, spec, args, names, prefix));
