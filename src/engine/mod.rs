@@ -1,1 +1,14 @@
 //! The engine: a pure walk (facts in, effect out) and an async driver that runs what it asks for.
+//!
+//! [`walk`] decides, [`drive`] does, [`conclude`] finds the words, [`replay`] walks a saved report
+//! again. Nothing here prints, and no wording lives here: that is the catalogue's.
+
+pub mod conclude;
+pub mod drive;
+pub mod facts;
+pub mod report;
+pub mod walk;
+
+pub use drive::{Event, Plan, run};
+pub use facts::Facts;
+pub use report::replay;

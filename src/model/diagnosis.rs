@@ -28,6 +28,18 @@ pub enum Confidence {
     Confirmed,
 }
 
+impl Confidence {
+    /// Finds a confidence by its name.
+    pub fn from_name(name: &str) -> Option<Confidence> {
+        match name {
+            "possible" => Some(Confidence::Possible),
+            "likely" => Some(Confidence::Likely),
+            "confirmed" => Some(Confidence::Confirmed),
+            _ => None,
+        }
+    }
+}
+
 /// Which kind of place a diagnosis points at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

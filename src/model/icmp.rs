@@ -75,8 +75,25 @@ pub struct IcmpError {
     pub from_here: bool,
     /// The TTL (hop limit) with which the error arrived here.
     pub ttl: Option<u8>,
+    /// The hop number of that box as its TTL suggests it; right where the way back is as long as
+    /// the way there.
+    pub hop: Option<u8>,
     /// The next-hop MTU in bytes that a too-big error names.
     pub mtu: Option<u32>,
+}
+
+/// Returns how many hops away a packet was made that arrived with this TTL.
+///
+/// Stacks start from 64 (Linux, BSD), 128 (Windows) or 255 (many routers); the lowest of these that
+/// the TTL does not exceed is taken.
+pub fn hops_from_ttl(ttl: u8) -> Option<u8> {
+    let initial = match ttl {
+        0 => return None,
+        1..=64 => 64,
+        65..=128 => 128,
+        129..=255 => 255,
+    };
+    Some(initial - ttl + 1)
 }
 
 #[cfg(test)]

@@ -159,6 +159,9 @@ pub struct StepEntry {
     pub started_ms: Option<f64>,
     /// How long it took, in milliseconds.
     pub duration_ms: Option<f64>,
+    /// What the probe was asked.
+    #[serde(default)]
+    pub args: Option<Value>,
     /// The probe's typed result.
     pub observation: Option<Value>,
     /// Why it could not look.

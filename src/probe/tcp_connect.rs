@@ -159,6 +159,8 @@ pub struct ConnectSeen {
     pub answer_ms: Option<f64>,
     /// The TTL (hop limit) with which the RST arrived; null when not measured.
     pub rst_ttl: Option<u8>,
+    /// The hop number of the sender of the RST as that TTL suggests it.
+    pub rst_hop: Option<u8>,
     /// The maximum segment size that the kernel negotiated, in bytes.
     pub mss: Option<u32>,
     /// How long the probe waited in all, in milliseconds.

@@ -96,7 +96,7 @@ pub enum Kind {
         /// The answers and where they lead.
         choices: Vec<(String, Branch)>,
         /// Taken when nobody can be asked.
-        no_input: Branch,
+        no_input: Box<Branch>,
     },
     /// Only branches on what is known already.
     Decide,
@@ -152,8 +152,11 @@ pub enum Next {
     Goto(usize),
     /// The target is in order.
     Healthy,
+    /// The deciding step could not look: the engine concludes `inconclusive.permission`, `.budget` or
+    /// `.unsupported` by the reason.
+    Inconclusive,
     /// To a diagnosis.
-    Conclude(Conclusion),
+    Conclude(Box<Conclusion>),
 }
 
 /// Something noted on the way.
@@ -170,8 +173,8 @@ pub struct Note {
 pub struct Conclusion {
     /// The diagnosis id.
     pub id: String,
-    /// How sure; the catalogue's own when `None`.
-    pub confidence: Option<Confidence>,
+    /// How sure, `possible`, `likely` or `confirmed` as text; the catalogue's own when `None`.
+    pub confidence: Option<Arg>,
     /// The kind of place; the catalogue's own when `None`.
     pub place: Option<Place>,
     /// The hop number, an int expression.
@@ -181,8 +184,8 @@ pub struct Conclusion {
     pub address: Option<Expr>,
     /// Values for the catalogue's texts, by name.
     pub with: Vec<(String, Arg)>,
-    /// Steps cited as evidence; by default those that warned or failed, and the concluding one.
-    pub evidence: Vec<usize>,
+    /// Ids of the steps cited as evidence; by default those that warned or failed, and the concluding one.
+    pub evidence: Vec<String>,
     /// Ids of the catalogue's look-alikes that do not apply here.
     pub not_alternatives: Vec<String>,
 }

@@ -1,4 +1,11 @@
 //! The only room that touches Linux: sockets, netlink, procfs, files, clock, capabilities. It knows
 //! no policy and no verdicts.
 
+pub mod caps;
 pub mod clock;
+pub mod errno;
+pub mod errqueue;
+pub mod host;
+pub mod netlink;
+pub mod socket;
+pub mod tcp;

@@ -1,0 +1,181 @@
+//! From a conclusion in a runbook to a diagnosis with the catalogue's words.
+
+use serde_json::{Map, Value};
+
+use crate::engine::walk::value_of;
+use crate::model::diagnosis::{
+    Alternative, Confidence, Diagnosis, Evidence, Location, Place, Remedy, Severity,
+};
+use crate::model::layer::Layer;
+use crate::model::outcome::Why;
+use crate::model::report::Verdict;
+use crate::runbook::expr::{Bindings, Expr, Known};
+use crate::runbook::{Catalogue, Conclusion, Entry};
+
+/// Builds the diagnosis of a conclusion; evidence is added by the walk.
+pub fn diagnosis(catalogue: &Catalogue, conclusion: &Conclusion, names: &Bindings) -> Diagnosis {
+    let with = conclusion
+        .with
+        .iter()
+        .map(|(name, arg)| match value_of(arg, names) {
+            Known::Value(value) => (name.clone(), value),
+            Known::Unknown(_) => (name.clone(), Value::Null),
+        });
+    let mut diagnosis = words_of(catalogue, &conclusion.id, with.collect(), names);
+    if let Some(Known::Value(Value::String(word))) = conclusion
+        .confidence
+        .as_ref()
+        .map(|arg| value_of(arg, names))
+    {
+        diagnosis.confidence = Confidence::from_name(&word).unwrap_or(diagnosis.confidence);
+    }
+    if let Some(place) = conclusion.place {
+        diagnosis.location.kind = place;
+    }
+    diagnosis.location.hop = conclusion.hop.as_ref().and_then(|hop| number(hop, names));
+    diagnosis.location.address = conclusion
+        .address
+        .as_ref()
+        .and_then(|address| text(address, names))
+        .or_else(|| default_address(diagnosis.location.kind, names));
+    diagnosis
+        .alternatives
+        .retain(|other| conclusion.not_alternatives.iter().all(|id| *id != other.id));
+    diagnosis
+}
+
+/// Builds the diagnosis of a run whose deciding step could not look.
+pub fn inconclusive(
+    catalogue: &Catalogue,
+    key: &str,
+    title: &str,
+    why: &Why,
+    names: &Bindings,
+) -> Diagnosis {
+    let (id, capability) = match why {
+        Why::Failed { errno, .. } if errno == "EMFILE" || errno == "ENFILE" => {
+            ("tcp.fd_exhausted", "")
+        }
+        Why::NotPermitted { capability, .. } => ("inconclusive.permission", capability.as_str()),
+        Why::Budget | Why::Interrupted => ("inconclusive.budget", ""),
+        Why::Unsupported { .. } | Why::Failed { .. } | Why::Depends { .. } => {
+            ("inconclusive.unsupported", "")
+        }
+    };
+    let with = [
+        ("step", title),
+        ("why", &why.to_string()),
+        ("capability", capability),
+    ];
+    let with = with.map(|(name, value)| (name.to_owned(), Value::String(value.to_owned())));
+    let mut diagnosis = words_of(catalogue, id, with.into_iter().collect(), names);
+    diagnosis.evidence = own_evidence(key, Some(why.to_string()));
+    diagnosis
+}
+
+/// Computes the verdict that a concluded diagnosis stands for.
+pub fn verdict_of(diagnosis: &Diagnosis) -> Verdict {
+    match diagnosis.severity {
+        _ if diagnosis.id.starts_with("inconclusive.") => Verdict::Inconclusive,
+        Severity::Critical => Verdict::Fault,
+        Severity::Warning => Verdict::Degraded,
+        Severity::Info => Verdict::Healthy,
+    }
+}
+
+/// Builds the evidence of one step; empty without text.
+pub fn own_evidence(key: &str, text: Option<String>) -> Vec<Evidence> {
+    text.map(|text| Evidence {
+        step: key.to_owned(),
+        text,
+    })
+    .into_iter()
+    .collect()
+}
+
+fn words_of(
+    catalogue: &Catalogue,
+    id: &str,
+    mut with: Map<String, Value>,
+    names: &Bindings,
+) -> Diagnosis {
+    if let Some(target) = names.values.get("target") {
+        with.insert("target".to_owned(), target.clone());
+    }
+    let with = Bindings { values: with };
+    match catalogue.find(id) {
+        Some(entry) => fill(entry, &with),
+        None => wordless(id),
+    }
+}
+
+fn fill(entry: &Entry, with: &Bindings) -> Diagnosis {
+    let remedies = entry.remedies.iter().map(|remedy| Remedy {
+        text: remedy.text.fill(with),
+        command: remedy.command.as_ref().map(|command| command.fill(with)),
+        place: remedy.place,
+    });
+    let alternatives = entry.lookalikes.iter().map(|other| Alternative {
+        id: other.id.clone(),
+        separate_by: other.separate_by.fill(with),
+    });
+    Diagnosis {
+        id: entry.id.clone(),
+        layer: entry.layer,
+        title: entry.title.fill(with),
+        summary: entry.summary.fill(with),
+        severity: entry.severity,
+        confidence: entry.confidence,
+        location: Location {
+            kind: entry.place,
+            hop: None,
+            address: None,
+        },
+        evidence: Vec::new(),
+        ruled_out: Vec::new(),
+        alternatives: alternatives.collect(),
+        remedies: remedies.collect(),
+    }
+}
+
+/// Only reached when a catalogue lacks one of the engine's own `inconclusive` ids.
+fn wordless(id: &str) -> Diagnosis {
+    Diagnosis {
+        id: id.to_owned(),
+        layer: Layer::Vantage,
+        title: id.to_owned(),
+        summary: id.to_owned(),
+        severity: Severity::Critical,
+        confidence: Confidence::Possible,
+        location: Location {
+            kind: Place::Here,
+            hop: None,
+            address: None,
+        },
+        evidence: Vec::new(),
+        ruled_out: Vec::new(),
+        alternatives: Vec::new(),
+        remedies: Vec::new(),
+    }
+}
+
+/// A diagnosis at the target that names no address speaks of the address given, if one was.
+fn default_address(place: Place, names: &Bindings) -> Option<String> {
+    let host = names.values.get("target")?.get("host")?.as_str()?;
+    let bare = host.split('%').next().unwrap_or(host);
+    (place == Place::Target && bare.parse::<std::net::IpAddr>().is_ok()).then(|| host.to_owned())
+}
+
+fn number(expr: &Expr, names: &Bindings) -> Option<u32> {
+    match expr.eval(names) {
+        Known::Value(value) => value.as_u64().and_then(|n| u32::try_from(n).ok()),
+        Known::Unknown(_) => None,
+    }
+}
+
+fn text(expr: &Expr, names: &Bindings) -> Option<String> {
+    match expr.eval(names) {
+        Known::Value(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,111 @@
+//! What is known so far: each step's outcome and when it was seen.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::model::outcome::{Outcome, Why};
+use crate::model::report::{Report, TargetEntry};
+use crate::runbook::expr::Bindings;
+
+/// When a step's probe ran, in milliseconds since the run began.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Timing {
+    /// When it started.
+    pub started_ms: f64,
+    /// How long it took.
+    pub duration_ms: f64,
+}
+
+/// One step's outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fact {
+    /// What the probe was asked; `None` when nothing ran.
+    pub args: Option<Value>,
+    /// What the probe handed back.
+    pub outcome: Outcome,
+    /// When; `None` when nothing ran.
+    pub timing: Option<Timing>,
+}
+
+/// All outcomes by step key; the key of a step inside a used runbook is `use/step`.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    facts: BTreeMap<String, Fact>,
+    /// Whether these come from a saved report: then what is missing will never come.
+    closed: bool,
+}
+
+impl Facts {
+    /// Reads the facts out of a saved report.
+    pub fn of(report: &Report) -> Facts {
+        let facts = report.steps.iter().filter_map(|entry| {
+            let outcome = match (&entry.observation, &entry.unknown) {
+                (Some(seen), _) => Outcome::Seen(seen.clone()),
+                (None, Some(why)) => Outcome::Unknown(why.clone()),
+                (None, None) => return None,
+            };
+            let timing =
+                entry
+                    .started_ms
+                    .zip(entry.duration_ms)
+                    .map(|(started_ms, duration_ms)| Timing {
+                        started_ms,
+                        duration_ms,
+                    });
+            Some((
+                entry.id.clone(),
+                Fact {
+                    args: entry.args.clone(),
+                    outcome,
+                    timing,
+                },
+            ))
+        });
+        Facts {
+            facts: facts.collect(),
+            closed: true,
+        }
+    }
+
+    /// Finds a step's outcome.
+    pub fn find(&self, key: &str) -> Option<&Fact> {
+        self.facts.get(key)
+    }
+
+    /// Finds what a step saw when it was asked this; a saved report answers whatever it was asked.
+    pub fn answer(&self, key: &str, args: &Value) -> Option<&Outcome> {
+        let fact = self.facts.get(key)?;
+        let same = self.closed || fact.args.as_ref().is_none_or(|asked| asked == args);
+        same.then_some(&fact.outcome)
+    }
+
+    /// Adds a step's outcome.
+    pub fn add(&mut self, key: &str, fact: Fact) {
+        self.facts.insert(key.to_owned(), fact);
+    }
+
+    /// Returns what a step that is missing from a closed set of facts counts as.
+    pub fn missing(&self, key: &str) -> Option<Outcome> {
+        self.closed.then(|| {
+            Outcome::Unknown(Why::Depends {
+                on: format!("a recorded {key}"),
+            })
+        })
+    }
+}
+
+/// Builds the names that every expression of a run can see.
+pub fn base_bindings(target: &TargetEntry, params: &serde_json::Map<String, Value>) -> Bindings {
+    let mut values = serde_json::Map::new();
+    let target = json!({
+        "input": target.input,
+        "host": target.host,
+        "port": target.port,
+        "scheme": target.scheme,
+        "family": target.family,
+    });
+    values.insert("target".to_owned(), target);
+    values.insert("params".to_owned(), Value::Object(params.clone()));
+    Bindings { values }
+}

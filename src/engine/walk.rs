@@ -1,0 +1,524 @@
+//! The walk: given the facts so far, where in the tree are we and what is needed next?
+//!
+//! It starts at the top each time and has no state, no clock and no I/O, so that a live run, a
+//! replay and a test take exactly the same way. An expression sees only steps that were walked
+//! before it: a probe that was started early and finished in between changes nothing.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::conclude;
+use crate::engine::facts::Facts;
+use crate::model::diagnosis::{Diagnosis, RuledOut, Severity};
+use crate::model::outcome::{Outcome, Why};
+use crate::model::report::Status;
+use crate::probe::Spec;
+use crate::runbook::expr::{Bindings, Known};
+use crate::runbook::{Arg, Branch, Catalogue, Conclusion, Kind, Next, Runbook, Step};
+
+/// Where the walk stands.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    /// The steps walked, in order.
+    pub visits: Vec<Visit<'a>>,
+    /// What was noted on the way.
+    pub findings: Vec<Diagnosis>,
+    /// What was excluded on the way.
+    pub ruled_out: Vec<RuledOut>,
+    /// What comes next.
+    pub effect: Effect<'a>,
+}
+
+/// One step walked.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    /// The step's key.
+    pub key: String,
+    /// The step.
+    pub step: &'a Step,
+    /// Its title, filled in.
+    pub title: String,
+    /// The command by hand, filled in.
+    pub by_hand: Option<String>,
+    /// What it saw, in one line.
+    pub text: Option<String>,
+    /// How it counts.
+    pub status: Status,
+    /// The condition of the branch taken.
+    pub when: Option<String>,
+    /// Where the branch led.
+    pub to: String,
+    /// Why it could not look.
+    pub unknown: Option<Why>,
+}
+
+/// What the walk needs next.
+#[derive(Debug)]
+pub enum Effect<'a> {
+    /// The outcome of this probe.
+    Run(Box<Need<'a>>, Vec<Early<'a>>),
+    /// Nothing: it ended.
+    Done(End),
+}
+
+/// A probe to run.
+#[derive(Debug)]
+pub struct Need<'a> {
+    /// The step's key.
+    pub key: String,
+    /// The step.
+    pub step: &'a Step,
+    /// The step's title, filled in.
+    pub title: String,
+    /// The probe.
+    pub spec: &'static Spec,
+    /// Its arguments.
+    pub args: Value,
+}
+
+/// A probe to start early, should the current one still be waiting.
+#[derive(Debug)]
+pub struct Early<'a> {
+    /// How long the current step must have waited.
+    pub after: Duration,
+    /// What to start.
+    pub need: Need<'a>,
+}
+
+/// How the walk ended.
+#[derive(Debug)]
+pub enum End {
+    /// The target is in order.
+    Healthy,
+    /// A diagnosis.
+    Concluded(Box<Diagnosis>),
+}
+
+/// Walks `runbook` as far as the facts lead.
+pub fn walk<'a>(runbook: &'a Runbook, base: &Bindings, facts: &Facts) -> Walk<'a> {
+    let mut walker = Walker {
+        facts,
+        catalogue: &runbook.catalogue,
+        visits: Vec::new(),
+        findings: Vec::new(),
+        ruled_out: Vec::new(),
+    };
+    let effect = match walker.runbook(runbook, base.clone(), "") {
+        Flow::Stop(effect) => effect,
+        Flow::End(end) => Effect::Done(end),
+    };
+    let Walker {
+        visits,
+        findings,
+        ruled_out,
+        ..
+    } = walker;
+    Walk {
+        visits,
+        findings,
+        ruled_out,
+        effect,
+    }
+}
+
+struct Walker<'a, 'f> {
+    facts: &'f Facts,
+    catalogue: &'a Catalogue,
+    visits: Vec<Visit<'a>>,
+    findings: Vec<Diagnosis>,
+    ruled_out: Vec<RuledOut>,
+}
+
+enum Flow<'a> {
+    Stop(Effect<'a>),
+    End(End),
+}
+
+/// What a step knows when it comes to its branches.
+enum Looked<'a> {
+    Seen(Option<Value>),
+    Choice(Option<Value>, &'a Branch),
+    Unknown(Why),
+}
+
+impl<'a> Walker<'a, '_> {
+    fn runbook(&mut self, runbook: &'a Runbook, mut names: Bindings, prefix: &str) -> Flow<'a> {
+        let mut at = runbook.start;
+        // A checked runbook has no cycle, so no walk is longer than the number of steps.
+        for _ in 0..=runbook.steps.len() {
+            let step = &runbook.steps[at];
+            let key = format!("{prefix}{}", step.id);
+            names.values.remove("result");
+            let looked = match self.look(runbook, step, &key, &names, prefix) {
+                Ok(looked) => looked,
+                Err(effect) => return Flow::Stop(effect),
+            };
+            if let Looked::Seen(Some(seen)) | Looked::Choice(Some(seen), _) = &looked {
+                names.values.insert(step.id.clone(), seen.clone());
+                names.values.insert("result".to_owned(), seen.clone());
+            }
+            match self.leave(step, &key, &names, looked) {
+                Leave::Goto(next) => at = next,
+                Leave::End(end) => return Flow::End(end),
+            }
+        }
+        unreachable!("a checked runbook has no cycle")
+    }
+
+    /// Finds what the step saw, or what is needed for that.
+    fn look(
+        &mut self,
+        runbook: &'a Runbook,
+        step: &'a Step,
+        key: &str,
+        names: &Bindings,
+        prefix: &str,
+    ) -> Result<Looked<'a>, Effect<'a>> {
+        match &step.kind {
+            Kind::Decide => Ok(Looked::Seen(None)),
+            Kind::Probe { spec, with } => {
+                let outcome = match arguments(spec, with, names) {
+                    Err(on) => Outcome::Unknown(Why::Depends { on }),
+                    Ok(args) => match self.facts.answer(key, &args).cloned() {
+                        Some(outcome) => outcome,
+                        None => match self.facts.missing(key) {
+                            Some(outcome) => outcome,
+                            None => {
+                                return Err(needed(runbook, step, key, spec, args, names, prefix));
+                            }
+                        },
+                    },
+                };
+                Ok(match outcome {
+                    Outcome::Seen(seen) => Looked::Seen(Some(seen)),
+                    Outcome::Unknown(why) => Looked::Unknown(why),
+                })
+            }
+            Kind::Ask {
+                choices, no_input, ..
+            } => {
+                let answer = match self.facts.find(key).map(|fact| &fact.outcome) {
+                    Some(Outcome::Seen(seen)) => seen.get("answer").and_then(Value::as_str),
+                    _ => None,
+                };
+                let chosen =
+                    answer.and_then(|answer| choices.iter().find(|(choice, _)| choice == answer));
+                Ok(match chosen {
+                    Some((choice, branch)) => {
+                        Looked::Choice(Some(json!({"answer": choice})), branch)
+                    }
+                    None => Looked::Choice(None, no_input),
+                })
+            }
+            Kind::Use {
+                runbook: used,
+                with,
+            } => {
+                let mut inner = names.clone();
+                inner.values.retain(|name, _| name == "target");
+                let mut params = defaults(used);
+                for (name, arg) in with {
+                    match value_of(arg, names) {
+                        Known::Value(value) => params.insert(name.clone(), value),
+                        Known::Unknown(on) => return Ok(Looked::Unknown(Why::Depends { on })),
+                    };
+                }
+                inner
+                    .values
+                    .insert("params".to_owned(), Value::Object(params));
+                match self.runbook(used, inner, &format!("{key}/")) {
+                    Flow::Stop(effect) => Err(effect),
+                    Flow::End(end) => Ok(Looked::Seen(Some(used_result(&end)))),
+                }
+            }
+        }
+    }
+
+    /// Chooses the branch and records the visit.
+    fn leave(&mut self, step: &'a Step, key: &str, names: &Bindings, looked: Looked<'a>) -> Leave {
+        let (seen, unknown, chosen) = match looked {
+            Looked::Seen(seen) => {
+                self.note_findings(step, key, names);
+                let (branch, why) = choose(step, names);
+                (seen, why, branch)
+            }
+            Looked::Choice(seen, branch) => (seen, None, Some(branch)),
+            Looked::Unknown(why) => (None, Some(why), step.unknown.as_ref()),
+        };
+        let could_not_look = unknown.is_some() && seen.is_none();
+        let text = match chosen.and_then(|branch| branch.text.as_ref()) {
+            Some(text) => Some(text.fill(names)),
+            None if could_not_look => unknown.as_ref().map(Why::to_string),
+            None => brief(step, seen.as_ref()),
+        };
+        for (id, why) in chosen.map_or(&[][..], |branch| &branch.rules_out) {
+            self.ruled_out.push(RuledOut {
+                id: id.clone(),
+                why: why.fill(names),
+            });
+        }
+        self.visits.push(Visit {
+            key: key.to_owned(),
+            step,
+            title: step.title.fill(names),
+            by_hand: step.by_hand.as_ref().map(|text| text.fill(names)),
+            text,
+            status: Status::Pass,
+            when: chosen
+                .and_then(|branch| branch.when.as_ref())
+                .map(|when| when.source().to_owned()),
+            to: String::new(),
+            unknown: if could_not_look {
+                unknown.clone()
+            } else {
+                None
+            },
+        });
+        let (status, to, leave) = match chosen.map(|branch| (branch, &branch.next)) {
+            Some((branch, Next::Goto(next))) => {
+                let status = if could_not_look {
+                    Status::Unknown
+                } else {
+                    Status::Pass
+                };
+                (branch.status.unwrap_or(status), None, Leave::Goto(*next))
+            }
+            Some((branch, Next::Healthy)) => {
+                let status = if could_not_look {
+                    Status::Unknown
+                } else {
+                    Status::Pass
+                };
+                (
+                    branch.status.unwrap_or(status),
+                    Some("healthy"),
+                    Leave::End(End::Healthy),
+                )
+            }
+            Some((branch, Next::Conclude(conclusion))) => {
+                let (diagnosis, status) = self.conclude(conclusion, names, could_not_look);
+                (
+                    branch.status.unwrap_or(status),
+                    None,
+                    Leave::End(End::Concluded(Box::new(diagnosis))),
+                )
+            }
+            Some((_, Next::Inconclusive)) | None => {
+                let why = unknown.unwrap_or(Why::Depends {
+                    on: "a condition".to_owned(),
+                });
+                let title = self
+                    .visits
+                    .last()
+                    .map_or("", |visit| visit.title.as_str())
+                    .to_owned();
+                let diagnosis = conclude::inconclusive(self.catalogue, key, &title, &why, names);
+                (
+                    Status::Unknown,
+                    None,
+                    Leave::End(End::Concluded(Box::new(diagnosis))),
+                )
+            }
+        };
+        if let Some(visit) = self.visits.last_mut() {
+            visit.status = status;
+            visit.to = match (&leave, to) {
+                (_, Some(to)) => to.to_owned(),
+                (Leave::End(End::Concluded(diagnosis)), _) => diagnosis.id.clone(),
+                _ => String::new(),
+            };
+        }
+        if let Leave::End(End::Concluded(diagnosis)) = leave {
+            let conclusion = chosen.and_then(|branch| match &branch.next {
+                Next::Conclude(conclusion) => Some(conclusion.as_ref()),
+                _ => None,
+            });
+            return Leave::End(End::Concluded(Box::new(
+                self.with_evidence(*diagnosis, conclusion, key),
+            )));
+        }
+        leave
+    }
+
+    fn note_findings(&mut self, step: &'a Step, key: &str, names: &Bindings) {
+        for note in &step.findings {
+            if note.when.eval(names) != Known::Value(Value::Bool(true)) {
+                continue;
+            }
+            let mut finding = conclude::diagnosis(self.catalogue, &note.conclusion, names);
+            finding.evidence = conclude::own_evidence(key, brief(step, names.values.get("result")));
+            if !self.findings.iter().any(|known| known.id == finding.id) {
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    fn conclude(
+        &self,
+        conclusion: &Conclusion,
+        names: &Bindings,
+        blind: bool,
+    ) -> (Diagnosis, Status) {
+        let diagnosis = conclude::diagnosis(self.catalogue, conclusion, names);
+        let status = match diagnosis.severity {
+            _ if blind => Status::Unknown,
+            Severity::Critical => Status::Fail,
+            Severity::Warning => Status::Warn,
+            Severity::Info => Status::Pass,
+        };
+        (diagnosis, status)
+    }
+
+    /// Adds the evidence, what was ruled out, and drops alternatives that were.
+    fn with_evidence(
+        &self,
+        mut diagnosis: Diagnosis,
+        conclusion: Option<&Conclusion>,
+        key: &str,
+    ) -> Diagnosis {
+        let prefix = key.rfind('/').map_or("", |end| &key[..=end]);
+        let cited = |visit: &Visit<'_>| match conclusion {
+            Some(conclusion) if !conclusion.evidence.is_empty() => {
+                visit.key.starts_with(prefix)
+                    && conclusion
+                        .evidence
+                        .iter()
+                        .any(|id| visit.key[prefix.len()..] == **id)
+            }
+            _ => visit.key == key || matches!(visit.status, Status::Warn | Status::Fail),
+        };
+        diagnosis.evidence = self
+            .visits
+            .iter()
+            .filter(|visit| cited(visit))
+            .filter_map(|visit| conclude::own_evidence(&visit.key, visit.text.clone()).pop())
+            .collect();
+        for out in &self.ruled_out {
+            let known = diagnosis.ruled_out.iter().any(|known| known.id == out.id);
+            if out.id != diagnosis.id && !known {
+                diagnosis.ruled_out.push(out.clone());
+            }
+        }
+        let ruled_out = diagnosis.ruled_out.clone();
+        diagnosis
+            .alternatives
+            .retain(|other| ruled_out.iter().all(|out| out.id != other.id));
+        diagnosis
+    }
+}
+
+enum Leave {
+    Goto(usize),
+    End(End),
+}
+
+/// Takes the first branch whose condition is true; the `unknown` arm when one is unknown before.
+fn choose<'a>(step: &'a Step, names: &Bindings) -> (Option<&'a Branch>, Option<Why>) {
+    for branch in &step.branches {
+        let Some(when) = &branch.when else {
+            return (Some(branch), None);
+        };
+        match when.eval(names) {
+            Known::Value(Value::Bool(true)) => return (Some(branch), None),
+            Known::Value(_) => {}
+            Known::Unknown(on) => return (step.unknown.as_ref(), Some(Why::Depends { on })),
+        }
+    }
+    (
+        step.unknown.as_ref(),
+        Some(Why::Depends {
+            on: "a branch that fits".to_owned(),
+        }),
+    )
+}
+
+fn brief(step: &Step, seen: Option<&Value>) -> Option<String> {
+    match &step.kind {
+        Kind::Probe { spec, .. } => spec.brief(seen?),
+        _ => None,
+    }
+}
+
+fn used_result(end: &End) -> Value {
+    match end {
+        End::Healthy => json!({"verdict": "healthy", "id": null}),
+        End::Concluded(diagnosis) => {
+            json!({"verdict": conclude::verdict_of(diagnosis).name(), "id": diagnosis.id})
+        }
+    }
+}
+
+fn defaults(runbook: &Runbook) -> Map<String, Value> {
+    let known = runbook
+        .params
+        .iter()
+        .filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
+    known.collect()
+}
+
+/// Evaluates an argument.
+pub(super) fn value_of(arg: &Arg, names: &Bindings) -> Known {
+    match arg {
+        Arg::Literal(value) => Known::Value(value.clone()),
+        Arg::Expr(expr) => expr.eval(names),
+        Arg::Text(text) => Known::Value(Value::String(text.fill(names))),
+    }
+}
+
+/// Evaluates a probe's arguments; one that may be left out is left out when it is unknown.
+fn arguments(spec: &Spec, with: &[(String, Arg)], names: &Bindings) -> Result<Value, String> {
+    let types = (spec.args)();
+    let mut args = Map::new();
+    for (name, arg) in with {
+        let optional = types
+            .field(name)
+            .is_some_and(|f| f.nullable || f.default.is_some());
+        match value_of(arg, names) {
+            Known::Value(Value::Null) if optional => {}
+            Known::Value(value) => {
+                args.insert(name.clone(), value);
+            }
+            Known::Unknown(_) if optional => {}
+            Known::Unknown(on) => return Err(on),
+        }
+    }
+    Ok(Value::Object(args))
+}
+
+fn needed<'a>(
+    runbook: &'a Runbook,
+    step: &'a Step,
+    key: &str,
+    spec: &'static Spec,
+    args: Value,
+    names: &Bindings,
+    prefix: &str,
+) -> Effect<'a> {
+    let need = |step: &'a Step, key: String, spec, args| Need {
+        key,
+        step,
+        title: step.title.fill(names),
+        spec,
+        args,
+    };
+    let mut early = Vec::new();
+    if let Some(meanwhile) = &step.meanwhile {
+        for &other in &meanwhile.start {
+            let other = &runbook.steps[other];
+            let Kind::Probe { spec, with } = &other.kind else {
+                continue;
+            };
+            // What cannot be filled in yet cannot be started yet.
+            let Ok(args) = arguments(spec, with, names) else {
+                continue;
+            };
+            let key = format!("{prefix}{}", other.id);
+            early.push(Early {
+                after: meanwhile.after,
+                need: need(other, key, spec, args),
+            });
+        }
+    }
+    Effect::Run(Box::new(need(step, key.to_owned(), spec, args)), early)
+}
