@@ -20,7 +20,9 @@ use crate::model::types::Type;
 
 pub use check::Scope;
 pub use doubt::{Doubt, Facts};
+pub(crate) use check::article;
 pub use template::Template;
+pub(crate) use template::sole_hole;
 pub use value::{escape, shown};
 
 use ast::Ast;

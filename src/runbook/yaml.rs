@@ -85,7 +85,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Broken> {
         strict_booleans: true,
         reject_unsupported_tags: true,
         with_snippet: false,
-        budget: Some(serde_saphyr::budget! {
+        budget: serde_saphyr::budget! {
             max_depth: DEEPEST,
             flow_nesting_limit: DEEPEST,
             max_nodes: MOST_NODES,
@@ -94,7 +94,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Broken> {
             max_anchors: 1000,
             max_merge_keys: 100,
             max_recorded_anchor_events: MOST_NODES * 4,
-        }),
+        },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: MOST_NODES,
             max_replay_stack_depth: 8,
