@@ -114,9 +114,7 @@ impl Probe for Control {
     type Seen = ControlSeen;
 
     async fn run(_args: ControlArgs) -> Result<ControlSeen, Why> {
-        Err(Why::Unsupported {
-            what: "control".to_owned(),
-        })
+        Err(Why::Unsupported { what: "control".to_owned() })
     }
 
     fn brief(seen: &ControlSeen) -> String {

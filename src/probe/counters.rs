@@ -79,9 +79,7 @@ impl Probe for Counters {
     type Seen = CountersSeen;
 
     async fn run(_args: CountersArgs) -> Result<CountersSeen, Why> {
-        Err(Why::Unsupported {
-            what: "counters".to_owned(),
-        })
+        Err(Why::Unsupported { what: "counters".to_owned() })
     }
 
     fn brief(_seen: &CountersSeen) -> String {

@@ -94,9 +94,7 @@ impl Probe for Greeting {
     type Seen = GreetingSeen;
 
     async fn run(_args: GreetingArgs) -> Result<GreetingSeen, Why> {
-        Err(Why::Unsupported {
-            what: "greeting".to_owned(),
-        })
+        Err(Why::Unsupported { what: "greeting".to_owned() })
     }
 
     fn brief(seen: &GreetingSeen) -> String {

@@ -163,9 +163,7 @@ impl Probe for TcpTrace {
     type Seen = TraceSeen;
 
     async fn run(_args: TcpTraceArgs) -> Result<TraceSeen, Why> {
-        Err(Why::Unsupported {
-            what: "tcp_trace".to_owned(),
-        })
+        Err(Why::Unsupported { what: "tcp_trace".to_owned() })
     }
 
     fn brief(seen: &TraceSeen) -> String {
