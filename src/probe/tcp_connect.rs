@@ -1,11 +1,25 @@
 //! `tcp_connect`: several paced connection attempts to each address, side by side.
 
+mod attempts;
+mod classify;
+mod rst_ttl;
+mod summary;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::icmp::IcmpError;
 use crate::model::outcome::Why;
 use crate::probe::Probe;
+use crate::sys::counters::Snapshot;
+use crate::sys::{clock, host};
+
+use attempts::{Attempts, Plan};
+use classify::Verdict;
 
 /// The `tcp_connect` probe.
 pub enum TcpConnect {}
@@ -102,7 +116,7 @@ pub struct ConnectEntry {
     pub answer_max_ms: Option<f64>,
     /// The TTL (hop limit) with which the RST arrived; null when not measured.
     pub rst_ttl: Option<u8>,
-    /// The maximum segment size that the kernel negotiated, in bytes.
+    /// The segment size that the kernel negotiated for sending, in bytes, without time stamps.
     pub mss: Option<u32>,
 }
 
@@ -147,6 +161,8 @@ pub struct ConnectSeen {
     pub rejected: u32,
     /// Attempts without any answer.
     pub silent: u32,
+    /// Attempts that failed on this machine.
+    pub local_errors: u32,
     /// Attempts that opened only after a SYN retransmission.
     pub retransmitted: u32,
     /// The errno's name of the failure.
@@ -161,7 +177,7 @@ pub struct ConnectSeen {
     pub rst_ttl: Option<u8>,
     /// The hop number of the sender of the RST as that TTL suggests it.
     pub rst_hop: Option<u8>,
-    /// The maximum segment size that the kernel negotiated, in bytes.
+    /// The segment size that the kernel negotiated for sending, in bytes, without time stamps.
     pub mss: Option<u32>,
     /// How long the probe waited in all, in milliseconds.
     pub waited_ms: f64,
@@ -186,11 +202,82 @@ impl Probe for TcpConnect {
     type Args = TcpConnectArgs;
     type Seen = ConnectSeen;
 
-    async fn run(_args: TcpConnectArgs) -> Result<ConnectSeen, Why> {
-        Err(Why::Unsupported { what: "tcp_connect".to_owned() })
+    async fn run(args: TcpConnectArgs) -> Result<ConnectSeen, Why> {
+        let start = clock::now();
+        let targets = targets(&args)?;
+        let plan = Plan {
+            batch: args.attempts.max(1),
+            pace: Duration::from_millis(args.pace_ms.into()),
+            patience: Duration::from_millis(args.patience_ms.into()),
+        };
+        let before = Snapshot::take();
+        let (all, window) =
+            watched(join_all(targets.iter().map(|t| attempts::run(*t, plan)))).await;
+        let after = Snapshot::take();
+        let named = args.addresses.into_iter().zip(all);
+        let results = named.map(|(address, one)| finish(address, one, args.rst_origin));
+        let results = join_all(results).await;
+        let mut seen = summary::summarise(&results, args.port);
+        seen.counters = summary::counters(&results, &seen.address, &before, &window, &after);
+        seen.waited_ms = clock::ms_since(start);
+        Ok(seen)
     }
 
     fn brief(seen: &ConnectSeen) -> String {
-        seen.address.clone()
+        summary::brief(seen)
     }
+}
+
+/// An address with its attempts, summed up.
+#[derive(Debug)]
+struct Finished {
+    /// As it was given.
+    address: String,
+    attempts: Attempts,
+    verdict: Verdict,
+    rst_ttl: Option<u8>,
+}
+
+/// When the counters are read for the second time: late enough for the first batch and its answers
+/// on most paths, earlier than anything else that a runbook starts beside a slow connect.
+const WINDOW: Duration = Duration::from_millis(200);
+
+fn targets(args: &TcpConnectArgs) -> Result<Vec<SocketAddr>, Why> {
+    if args.addresses.is_empty() {
+        return Err(Why::Depends { on: "an address to connect to".to_owned() });
+    }
+    args.addresses
+        .iter()
+        .map(|text| {
+            host::socket_address(text, args.port)
+                .ok_or_else(|| Why::Unsupported { what: format!("the address {text:?}") })
+        })
+        .collect()
+}
+
+/// Runs the attempts and reads the counters when they end or after [`WINDOW`], whichever is first.
+async fn watched(work: impl Future<Output = Vec<Attempts>>) -> (Vec<Attempts>, Snapshot) {
+    tokio::pin!(work);
+    tokio::select! {
+        all = &mut work => {
+            let snapshot = Snapshot::take();
+            (all, snapshot)
+        }
+        () = tokio::time::sleep(WINDOW) => {
+            let snapshot = Snapshot::take();
+            (work.await, snapshot)
+        }
+    }
+}
+
+async fn finish(address: String, attempts: Attempts, rst_origin: bool) -> Finished {
+    let verdict = classify::classify(&attempts.tries);
+    let refused = verdict.outcome == ConnectOutcome::Refused;
+    let rst_ttl = match classify::round_trip(&verdict.times) {
+        Some(rtt) if rst_origin && refused && !attempts.own => {
+            rst_ttl::measure(attempts.target, rtt).await
+        }
+        _ => None,
+    };
+    Finished { address, attempts, verdict, rst_ttl }
 }

@@ -3,9 +3,12 @@
 
 pub mod caps;
 pub mod clock;
+pub mod counters;
 pub mod errno;
 pub mod errqueue;
 pub mod host;
+pub mod icmp;
 pub mod netlink;
 pub mod socket;
 pub mod tcp;
+pub mod udp;

@@ -146,6 +146,11 @@ impl Attempt {
         Attempt { stage, sent, target: syn.target }
     }
 
+    /// Whether this machine failed before or instead of sending.
+    pub fn failed(&self) -> bool {
+        matches!(self.stage, Stage::Failed(_))
+    }
+
     /// When the SYN was sent.
     pub fn sent(&self) -> Instant {
         self.sent

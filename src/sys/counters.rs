@@ -1,0 +1,63 @@
+//! Snapshots of the kernel's network counters, readable without privilege.
+#![allow(clippy::disallowed_methods)]
+
+use std::time::Instant;
+
+use crate::sys::clock;
+use crate::wire::proc_net::NetCounters;
+
+/// The counters of this network namespace at one moment, as text: parsing can wait until after the
+/// packets that they are to frame.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    taken: Instant,
+    snmp: Option<String>,
+    netstat: Option<String>,
+    snmp6: Option<String>,
+}
+
+impl Snapshot {
+    /// Reads the counters now; a file that cannot be read leaves its counters unknown.
+    pub fn take() -> Snapshot {
+        let snmp = read("snmp");
+        let snmp6 = read("snmp6");
+        let netstat = read("netstat");
+        Snapshot { taken: clock::now(), snmp, netstat, snmp6 }
+    }
+
+    /// When it was taken.
+    pub fn taken(&self) -> Instant {
+        self.taken
+    }
+
+    /// The counters by name.
+    pub fn counters(&self) -> NetCounters {
+        let mut counters = NetCounters::default();
+        for text in [&self.snmp, &self.netstat].into_iter().flatten() {
+            counters.add_pairs(text);
+        }
+        if let Some(text) = &self.snmp6 {
+            counters.add_lines(text);
+        }
+        counters
+    }
+}
+
+fn read(name: &str) -> Option<String> {
+    // Of this thread, not of the process: tests move single threads into other namespaces.
+    std::fs::read_to_string(format!("/proc/thread-self/net/{name}"))
+        .or_else(|_| std::fs::read_to_string(format!("/proc/net/{name}")))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_kernel_counts_requests() {
+        let counters = Snapshot::take().counters();
+        assert!(counters.value("Ip.OutRequests").is_some());
+        assert!(counters.value("TcpExt.TCPRetransFail").is_some());
+    }
+}
