@@ -4,11 +4,14 @@
 pub mod caps;
 pub mod clock;
 pub mod counters;
+pub mod dns_exchange;
 pub mod errno;
 pub mod errqueue;
 pub mod host;
 pub mod icmp;
+pub mod name_config;
 pub mod netlink;
+pub mod resolver;
 pub mod socket;
 pub mod tcp;
 pub mod udp;
