@@ -45,7 +45,7 @@ pub(super) fn run(global: &Global, id: Option<&str>) -> Result<u8, Usage> {
 
 fn contents(catalogue: &Catalogue) -> Page {
     let mut parts = vec![Part::Heading("Diagnoses".to_owned())];
-    let entries = &catalogue.entries;
+    let entries: Vec<&Entry> = catalogue.all().collect();
     parts.extend(
         entries.iter().map(|entry| Part::Item(entry.id.clone(), shown(entry.title.source()))),
     );
@@ -72,7 +72,7 @@ fn page(id: &str, catalogue: &Catalogue) -> Result<Page, Usage> {
     {
         return field(spec, path);
     }
-    let diagnoses = catalogue.entries.iter().map(|entry| entry.id.as_str());
+    let diagnoses = catalogue.all().map(|entry| entry.id.as_str());
     let known: Vec<&str> = diagnoses.chain(REGISTRY.iter().map(|spec| spec.id)).collect();
     let help = match crate::cli::nearest::nearest(id, known) {
         Some(name) => format!("did you mean {name}?"),

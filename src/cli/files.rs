@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Reads a file, or stdin for `-`, up to `most` bytes.
+/// Reads a file up to `most` bytes.
 ///
 /// # Errors
 ///

@@ -33,7 +33,16 @@ pub(super) const PLACES: [(&str, Place); 5] = [
 
 const CONCLUSION_KEYS: [&str; 5] = ["with", "at", "confidence", "evidence", "not"];
 const ARM_KEYS: [&str; 10] = [
-    "goto", "conclude", "status", "text", "rules_out", "with", "at", "confidence", "evidence", "not",
+    "goto",
+    "conclude",
+    "status",
+    "text",
+    "rules_out",
+    "with",
+    "at",
+    "confidence",
+    "evidence",
+    "not",
 ];
 
 /// What arms may refer to.
@@ -99,10 +108,7 @@ impl Reader {
                 let condition = self.condition(when, scope);
                 let (branch, span) = self.arm_fields(item, fields, scope, around)?;
                 Some(Arm {
-                    branch: Branch {
-                        when: Some(condition?),
-                        ..branch
-                    },
+                    branch: Branch { when: Some(condition?), ..branch },
                     when: Some(when.clone()),
                     span,
                 })
@@ -118,11 +124,7 @@ impl Reader {
                     );
                 }
                 let (branch, _) = self.arm(to, "`else`", scope, around)?;
-                Some(Arm {
-                    branch,
-                    when: None,
-                    span: key.span.clone(),
-                })
+                Some(Arm { branch, when: None, span: key.span.clone() })
             }
             (Some(_), Some((key, _))) => {
                 let message = "a branch has either `when` or `else`, not both";
@@ -167,12 +169,8 @@ impl Reader {
         scope: &Scope,
         around: &Around<'_>,
     ) -> Option<(Branch, Range<usize>)> {
-        let status = fields
-            .find("status")
-            .and_then(|node| self.word(node, "`status`", &STATUSES));
-        let text = fields
-            .find("text")
-            .and_then(|node| self.template(node, "`text`", scope));
+        let status = fields.find("status").and_then(|node| self.word(node, "`status`", &STATUSES));
+        let text = fields.find("text").and_then(|node| self.template(node, "`text`", scope));
         let rules_out = self.rules_out(fields, scope, around);
         let (next, span) = match (fields.entry("goto"), fields.entry("conclude")) {
             (Some((_, to)), None) => {
@@ -207,20 +205,15 @@ impl Reader {
                 return None;
             }
         };
-        let branch = Branch {
-            when: None,
-            status,
-            text,
-            rules_out,
-            next,
-        };
+        let branch = Branch { when: None, status, text, rules_out, next };
         Some((branch, span))
     }
 
     fn only_with_conclude(&mut self, fields: Fields<'_>) {
         for key in CONCLUSION_KEYS {
             if let Some((key, _)) = fields.entry(key) {
-                let message = format!("`{}` belongs to a diagnosis, and none is concluded", key.name);
+                let message =
+                    format!("`{}` belongs to a diagnosis, and none is concluded", key.name);
                 self.wrong(Code::UNKNOWN_KEY, &key.span, message, None);
             }
         }
@@ -334,9 +327,7 @@ impl Reader {
     ) -> Option<Conclusion> {
         let name = self.text(id, "a diagnosis id")?;
         let with = self.values(fields.find("with"), scope);
-        let confidence = fields
-            .find("confidence")
-            .and_then(|node| self.confidence(node, scope));
+        let confidence = fields.find("confidence").and_then(|node| self.confidence(node, scope));
         let (place, hop, address) = self.location(fields.find("at"), scope);
         let evidence = self.evidence(fields.find("evidence"), around);
         let Some(entry) = around.catalogue.find(name) else {
@@ -428,13 +419,7 @@ impl Reader {
 }
 
 fn plain(next: Next) -> Branch {
-    Branch {
-        when: None,
-        status: None,
-        text: None,
-        rules_out: Vec::new(),
-        next,
-    }
+    Branch { when: None, status: None, text: None, rules_out: Vec::new(), next }
 }
 
 fn is_text(node: &Node, wanted: &str) -> bool {
@@ -442,9 +427,5 @@ fn is_text(node: &Node, wanted: &str) -> bool {
 }
 
 fn listed(names: &[&str]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -48,8 +48,5 @@ fn read() -> Result<Arc<Catalogue>, LoadErrors> {
         let source = format!("builtin:diagnoses/{name}.yaml");
         entries.extend(catalogue_file(&source, text, Texts::Later)?);
     }
-    Ok(Arc::new(Catalogue {
-        entries,
-        base: None,
-    }))
+    Ok(Arc::new(Catalogue { entries, base: None }))
 }

@@ -10,11 +10,8 @@ use crate::model::diagnosis::{Confidence, RemedyPlace, Severity};
 use crate::model::layer::Layer;
 use crate::model::types::Type;
 
-const SEVERITIES: [(&str, Severity); 3] = [
-    ("info", Severity::Info),
-    ("warning", Severity::Warning),
-    ("critical", Severity::Critical),
-];
+const SEVERITIES: [(&str, Severity); 3] =
+    [("info", Severity::Info), ("warning", Severity::Warning), ("critical", Severity::Critical)];
 const CONFIDENCES: [(&str, Confidence); 3] = [
     ("possible", Confidence::Possible),
     ("likely", Confidence::Likely),
@@ -26,8 +23,16 @@ const REMEDY_PLACES: [(&str, RemedyPlace); 3] = [
     ("network", RemedyPlace::Network),
 ];
 const KEYS: [&str; 10] = [
-    "layer", "severity", "confidence", "location", "title", "summary", "meaning", "needs",
-    "remedies", "lookalikes",
+    "layer",
+    "severity",
+    "confidence",
+    "location",
+    "title",
+    "summary",
+    "meaning",
+    "needs",
+    "remedies",
+    "lookalikes",
 ];
 
 /// How a file's texts are taken.
@@ -173,11 +178,7 @@ impl Reader {
             let place = self.need(fields, item, what, "where");
             let place = place.and_then(|node| self.word(node, "`where`", &REMEDY_PLACES));
             if let (Some(text), Some(place)) = (text, place) {
-                remedies.push(RemedyText {
-                    text,
-                    command,
-                    place,
-                });
+                remedies.push(RemedyText { text, command, place });
             }
         }
         remedies
@@ -200,10 +201,7 @@ impl Reader {
                 self.wrong(Code::DIAGNOSIS, &key.span, message, None);
             }
             if let Some(separate_by) = self.words_of(value, "a way to separate", scope, texts) {
-                lookalikes.push(Lookalike {
-                    id: key.name.clone(),
-                    separate_by,
-                });
+                lookalikes.push(Lookalike { id: key.name.clone(), separate_by });
             }
         }
         lookalikes

@@ -19,8 +19,8 @@ use serde_json::Value;
 use crate::model::types::Type;
 
 pub use check::Scope;
-pub use doubt::{Doubt, Facts};
 pub(crate) use check::article;
+pub use doubt::{Doubt, Facts};
 pub use template::Template;
 pub(crate) use template::sole_hole;
 pub use value::{escape, shown};
@@ -95,11 +95,7 @@ impl Expr {
     pub fn compile(source: &str, scope: &Scope) -> Result<Expr, Vec<ExprError>> {
         let mut ast = ast::parse(source).map_err(|error| vec![error])?;
         let ty = check::check(&mut ast, source, scope)?;
-        Ok(Expr {
-            source: source.to_owned(),
-            ast,
-            ty,
-        })
+        Ok(Expr { source: source.to_owned(), ast, ty })
     }
 
     /// Returns the expression as written.

@@ -169,9 +169,7 @@ impl Reader {
         }
         let mut facts = before.clone();
         match &step.kind {
-            Kind::Ask {
-                choices, no_input, ..
-            } => {
+            Kind::Ask { choices, no_input, .. } => {
                 lead(no_input, before);
                 facts.add("result.answer");
                 for (_, branch) in choices {
@@ -203,10 +201,7 @@ impl Reader {
             return;
         };
         let span = self.within(node, doubt.span);
-        let message = format!(
-            "{}, and the step `{step}` has no `unknown:` arm",
-            doubt.why
-        );
+        let message = format!("{}, and the step `{step}` has no `unknown:` arm", doubt.why);
         let help = "add `unknown: step`, or ask for it first with has(…) && …".to_owned();
         self.wrong(Code::NO_UNKNOWN, &span, message, Some(help));
     }
@@ -215,9 +210,7 @@ impl Reader {
 fn edges(draft: &Draft) -> Vec<Edge> {
     let step = &draft.step;
     let (no_input, choices) = match &step.kind {
-        Kind::Ask {
-            choices, no_input, ..
-        } => (Some(&**no_input), choices.as_slice()),
+        Kind::Ask { choices, no_input, .. } => (Some(&**no_input), choices.as_slice()),
         _ => (None, &[][..]),
     };
     let others = step.unknown.iter().chain(no_input);
@@ -225,10 +218,7 @@ fn edges(draft: &Draft) -> Vec<Edge> {
     let arms = step.branches.iter().zip(draft.arms.iter().map(|(_, span)| span));
     arms.chain(others.zip(&draft.others))
         .filter_map(|(branch, span)| match branch.next {
-            Next::Goto(to) => Some(Edge {
-                to,
-                span: span.clone(),
-            }),
+            Next::Goto(to) => Some(Edge { to, span: span.clone() }),
             _ => None,
         })
         .collect()

@@ -77,12 +77,7 @@ pub struct Library<'a> {
 ///
 /// Returns why it could not be loaded; a wrong file with everything that is wrong in it.
 pub fn load(name: &str, library: Library<'_>) -> Result<Arc<Runbook>, LoadError> {
-    Books {
-        library: Some(library),
-        open: Vec::new(),
-        near: None,
-    }
-    .load(name)
+    Books { library: Some(library), open: Vec::new(), near: None }.load(name)
 }
 
 /// Loads a built-in runbook.
@@ -91,12 +86,7 @@ pub fn load(name: &str, library: Library<'_>) -> Result<Arc<Runbook>, LoadError>
 ///
 /// Returns an error when there is none of that name.
 pub fn builtin(name: &str) -> Result<Arc<Runbook>, LoadError> {
-    Books {
-        library: None,
-        open: Vec::new(),
-        near: None,
-    }
-    .load(name)
+    Books { library: None, open: Vec::new(), near: None }.load(name)
 }
 
 /// Checks a runbook's text; `source` is the file's name for messages and reports. Other runbooks
@@ -110,12 +100,7 @@ pub fn parse(
     text: &str,
     library: Option<Library<'_>>,
 ) -> Result<Runbook, LoadErrors> {
-    Books {
-        library,
-        open: vec![source.to_owned()],
-        near: None,
-    }
-    .parse(source, text)
+    Books { library, open: vec![source.to_owned()], near: None }.parse(source, text)
 }
 
 /// Checks a catalogue file's text, texts and all.
@@ -227,33 +212,22 @@ impl Books<'_> {
 
     fn parse(&mut self, source: &str, text: &str) -> Result<Runbook, LoadErrors> {
         let mut reader = reader(source, text);
-        let runbook = reader
-            .tree(text)
-            .and_then(|root| reader.runbook(&root, source, text, self));
+        let runbook = reader.tree(text).and_then(|root| reader.runbook(&root, source, text, self));
         reader.finish(runbook)
     }
 }
 
 fn unreadable(path: &Path, error: io::Error) -> LoadError {
-    LoadError::Unreadable {
-        path: super::expr::escape(&path.to_string_lossy()),
-        error,
-    }
+    LoadError::Unreadable { path: super::expr::escape(&path.to_string_lossy()), error }
 }
 
 fn absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Whether a name can be a file's stem: nothing that leads out of a folder.
 fn plain(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
 }
 
 fn builtin_text(name: &str, looked: &str) -> Result<(String, String), LoadError> {
@@ -265,38 +239,24 @@ fn builtin_text(name: &str, looked: &str) -> Result<(String, String), LoadError>
     if !looked.is_empty() {
         let _ = write!(help, "; looked in {}", super::expr::escape(looked));
     }
-    Err(LoadError::NotFound {
-        name: super::expr::escape(name),
-        help,
-    })
+    Err(LoadError::NotFound { name: super::expr::escape(name), help })
 }
 
 fn reader(source: &str, text: &str) -> Reader {
     // What is too large is not kept for showing.
     let text = if text.len() > yaml::LARGEST { "" } else { text };
-    Reader::new(Arc::new(Source {
-        name: source.to_owned(),
-        text: text.to_owned(),
-    }))
+    Reader::new(Arc::new(Source { name: source.to_owned(), text: text.to_owned() }))
 }
 
 impl Reader {
     fn tree(&mut self, text: &str) -> Option<Node> {
         match yaml::parse(text) {
-            Ok(Node {
-                value: Yaml::Null,
-                span,
-            }) => {
+            Ok(Node { value: Yaml::Null, span }) => {
                 self.wrong(Code::YAML, &span, "the file is empty", None);
                 None
             }
             Ok(root) => Some(root),
-            Err(Broken {
-                code,
-                span,
-                message,
-                help,
-            }) => {
+            Err(Broken { code, span, message, help }) => {
                 self.wrong(code, &span, message, help);
                 None
             }
@@ -327,9 +287,7 @@ impl Reader {
         books: &mut Books<'_>,
     ) -> Option<Runbook> {
         let what = "a runbook";
-        let known = [
-            "format", "name", "title", "about", "params", "start", "steps", "diagnoses",
-        ];
+        let known = ["format", "name", "title", "about", "params", "start", "steps", "diagnoses"];
         let fields = self.fields(root, what, &known)?;
         self.format(fields, root, what);
         let name = self.need(fields, root, what, "name");
@@ -348,19 +306,15 @@ impl Reader {
         let steps = self.need(fields, root, what, "steps")?;
         let entries = self.step_entries(steps)?;
 
-        let mut scope = Scope::default()
-            .with("target", types::target())
-            .with("params", params_type(&params));
+        let mut scope =
+            Scope::default().with("target", types::target()).with("params", params_type(&params));
         for (key, node) in entries {
             if let Some(ty) = Reader::seen_type(&key.name, node) {
                 scope.add(key.name.as_str(), ty);
             }
         }
         let ids: Vec<String> = entries.iter().map(|(key, _)| key.name.clone()).collect();
-        let around = Around {
-            steps: &ids,
-            catalogue: &catalogue,
-        };
+        let around = Around { steps: &ids, catalogue: &catalogue };
         let drafts: Vec<_> = entries
             .iter()
             .map(|(key, node)| self.step(key, node, &scope, &around, books))
@@ -402,10 +356,7 @@ impl Reader {
             return base;
         };
         let entries = self.diagnoses(node, Texts::Checked, true);
-        Arc::new(Catalogue {
-            entries,
-            base: Some(base),
-        })
+        Arc::new(Catalogue { entries, base: Some(base) })
     }
 
     fn step_entries<'a>(&mut self, node: &'a Node) -> Option<&'a [(Key, Node)]> {
@@ -453,8 +404,28 @@ const RESERVED: [&str; 4] = ["target", "params", "result", "vantage"];
 
 /// Words that cannot be names in CEL.
 const CEL_WORDS: [&str; 23] = [
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function",
-    "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while", "has",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+    "has",
     "size",
 ];
 
@@ -483,9 +454,9 @@ fn graph_matters(code: Code) -> bool {
 
 fn first_line(node: &Node) -> std::ops::Range<usize> {
     match &node.value {
-        Yaml::Map(entries) => entries
-            .first()
-            .map_or(node.span.clone(), |(key, _)| key.span.clone()),
+        Yaml::Map(entries) => {
+            entries.first().map_or(node.span.clone(), |(key, _)| key.span.clone())
+        }
         _ => node.span.clone(),
     }
 }

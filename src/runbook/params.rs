@@ -85,23 +85,10 @@ impl Reader {
             Some(node) => self.text(node, "`help`").unwrap_or_default().to_owned(),
             None => String::new(),
         };
-        Some(Param {
-            name: name.to_owned(),
-            ty,
-            default,
-            min,
-            max,
-            help,
-        })
+        Some(Param { name: name.to_owned(), ty, default, min, max, help })
     }
 
-    fn bound(
-        &mut self,
-        node: Option<&Node>,
-        what: &str,
-        numeric: bool,
-        kind: &str,
-    ) -> Option<f64> {
+    fn bound(&mut self, node: Option<&Node>, what: &str, numeric: bool, kind: &str) -> Option<f64> {
         let node = node?;
         if !numeric {
             let message = format!("{what} does not fit the type {kind}");
@@ -121,8 +108,7 @@ impl Reader {
 
 /// Returns the type of `params`.
 pub(super) fn params_type(params: &[Param]) -> Type {
-    let fields = params
-        .iter()
-        .map(|param| field(&param.name, &param.help, param.ty.clone(), false));
+    let fields =
+        params.iter().map(|param| field(&param.name, &param.help, param.ty.clone(), false));
     record("params", fields.collect())
 }

@@ -85,10 +85,7 @@ impl Problem {
             snippet = snippet.annotation(annotation);
         }
         let help = self.help.as_deref().map(shown);
-        let mut group = Level::ERROR
-            .primary_title(&message)
-            .id(self.code.name())
-            .element(snippet);
+        let mut group = Level::ERROR.primary_title(&message).id(self.code.name()).element(snippet);
         if let Some(help) = &help {
             group = group.element(Level::HELP.message(help));
         }
@@ -137,8 +134,7 @@ impl LoadErrors {
 
     /// Sorts by place, and drops what was said twice.
     pub(super) fn sort(&mut self) {
-        self.problems
-            .sort_by(|a, b| (a.span.start, a.code).cmp(&(b.span.start, b.code)));
+        self.problems.sort_by(|a, b| (a.span.start, a.code).cmp(&(b.span.start, b.code)));
         self.problems.dedup();
     }
 }
@@ -161,10 +157,7 @@ impl std::error::Error for LoadErrors {}
 fn position(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..boundary(text, at.min(text.len()))];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 fn boundary(text: &str, mut at: usize) -> usize {
@@ -180,7 +173,9 @@ fn visible(text: &str) -> String {
         .map(|c| match c {
             '\n' | '\t' => c.to_string(),
             // A carriage return before a newline is left to the renderer's line splitting.
-            c if c.is_control() || super::expr::escape(c.encode_utf8(&mut [0; 4])).len() > c.len_utf8() => {
+            c if c.is_control()
+                || super::expr::escape(c.encode_utf8(&mut [0; 4])).len() > c.len_utf8() =>
+            {
                 "?".repeat(c.len_utf8())
             }
             c => c.to_string(),

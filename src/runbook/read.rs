@@ -31,18 +31,13 @@ impl<'a> Fields<'a> {
     /// Finds a key with its value.
     pub(super) fn entry(self, key: &str) -> Option<(&'a Key, &'a Node)> {
         let mut entries = self.entries.iter();
-        entries
-            .find(|(known, _)| known.name == key)
-            .map(|(key, value)| (key, value))
+        entries.find(|(known, _)| known.name == key).map(|(key, value)| (key, value))
     }
 }
 
 impl Reader {
     pub(super) fn new(source: Arc<Source>) -> Reader {
-        Reader {
-            source,
-            errors: LoadErrors::default(),
-        }
+        Reader { source, errors: LoadErrors::default() }
     }
 
     /// Adds a problem.
@@ -136,10 +131,7 @@ impl Reader {
     ) -> Option<&'a Node> {
         let found = fields.find(key);
         if found.is_none() {
-            let place = fields
-                .entries
-                .first()
-                .map_or(&node.span, |(first, _)| &first.span);
+            let place = fields.entries.first().map_or(&node.span, |(first, _)| &first.span);
             let message = format!("{what} lacks the key `{key}`");
             self.wrong(Code::MISSING_KEY, place, message, None);
         }
@@ -308,16 +300,21 @@ impl Reader {
             Yaml::Text(value) => value.as_str().into(),
             Yaml::List(items) => items.iter().map(Reader::json).collect(),
             Yaml::Map(entries) => {
-                let entries = entries
-                    .iter()
-                    .map(|(key, value)| (key.name.clone(), Reader::json(value)));
+                let entries =
+                    entries.iter().map(|(key, value)| (key.name.clone(), Reader::json(value)));
                 Value::Object(entries.collect())
             }
         }
     }
 
     /// Checks a name: a letter, then letters, digits and underscores (and hyphens where allowed).
-    pub(super) fn name(&mut self, name: &str, span: &Range<usize>, what: &str, hyphen: bool) -> bool {
+    pub(super) fn name(
+        &mut self,
+        name: &str,
+        span: &Range<usize>,
+        what: &str,
+        hyphen: bool,
+    ) -> bool {
         let fine = name.len() <= 64
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(|c| {

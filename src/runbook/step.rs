@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::branch::{Around, Arm};
+use super::branch::{Arm, Around};
 use super::code::Code;
 use super::expr::{Scope, Template};
 use super::load::Books;
@@ -60,11 +60,7 @@ impl Reader {
         if find("use").is_some() {
             return Some(types::used(id));
         }
-        if find("decide").is_some() {
-            None
-        } else {
-            Some(Type::Any)
-        }
+        if find("decide").is_some() { None } else { Some(Type::Any) }
     }
 
     /// Reads a step.
@@ -108,14 +104,18 @@ impl Reader {
             "probe" => (
                 "a probe step",
                 &[
-                    "title", "layer", "probe", "with", "by_hand", "meanwhile", "findings",
-                    "branches", "unknown",
+                    "title",
+                    "layer",
+                    "probe",
+                    "with",
+                    "by_hand",
+                    "meanwhile",
+                    "findings",
+                    "branches",
+                    "unknown",
                 ],
             ),
-            "ask" => (
-                "an ask step",
-                &["title", "layer", "ask", "by_hand", "choices", "no_input"],
-            ),
+            "ask" => ("an ask step", &["title", "layer", "ask", "by_hand", "choices", "no_input"]),
             "decide" => (
                 "a decide step",
                 &["title", "layer", "decide", "by_hand", "findings", "branches", "unknown"],
@@ -209,13 +209,7 @@ impl Reader {
         Some(Template::lazy(key.name.replace('_', " ")))
     }
 
-    fn layer(
-        &mut self,
-        fields: Fields<'_>,
-        own: &Node,
-        what: &str,
-        needed: bool,
-    ) -> Option<Layer> {
+    fn layer(&mut self, fields: Fields<'_>, own: &Node, what: &str, needed: bool) -> Option<Layer> {
         let layers = Layer::ALL.map(|layer| (layer.name(), layer));
         match fields.find("layer") {
             Some(node) => self.word(node, "`layer`", &layers),
@@ -274,18 +268,15 @@ impl Reader {
         }
         let (no_input, span) = no_input?;
         others.insert(0, span);
-        let kind = Kind::Ask {
-            question: question?,
-            choices,
-            no_input: Box::new(no_input),
-        };
+        let kind = Kind::Ask { question: question?, choices, no_input: Box::new(no_input) };
         Some((kind, others))
     }
 
     fn decide_kind(&mut self, fields: Fields<'_>) -> Option<(Kind, Vec<Range<usize>>)> {
         let node = fields.find("decide")?;
         if !matches!(node.value, Yaml::Bool(true)) {
-            let help = Some("write `decide: true`; the conditions stand under `branches`".to_owned());
+            let help =
+                Some("write `decide: true`; the conditions stand under `branches`".to_owned());
             self.wrong(Code::WRONG_TYPE, &node.span, "`decide` must be true", help);
         }
         Some((Kind::Decide, Vec::new()))
@@ -339,10 +330,7 @@ impl Reader {
                 }
             }
         }
-        Some(Meanwhile {
-            after: after?,
-            start: steps,
-        })
+        Some(Meanwhile { after: after?, start: steps })
     }
 
     /// Reads a duration such as `300ms` or `1.5s`.
@@ -376,8 +364,5 @@ fn split(arm: Arm) -> (Branch, (Option<Node>, Range<usize>)) {
 
 /// A stand-in whose place is a step's id: where its missing keys are reported.
 fn node_of_key(key: &Key) -> Node {
-    Node {
-        value: Yaml::Null,
-        span: key.span.clone(),
-    }
+    Node { value: Yaml::Null, span: key.span.clone() }
 }

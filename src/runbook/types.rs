@@ -40,24 +40,9 @@ pub fn target() -> Type {
                 Type::Text,
                 true,
             ),
-            field(
-                "port",
-                "The port, given or implied by the scheme.",
-                Type::Int,
-                true,
-            ),
-            field(
-                "scheme",
-                "The URL's scheme, lower case; null without a URL.",
-                Type::Text,
-                true,
-            ),
-            field(
-                "family",
-                "The address family that the user insisted on.",
-                words(&family),
-                false,
-            ),
+            field("port", "The port, given or implied by the scheme.", Type::Int, true),
+            field("scheme", "The URL's scheme, lower case; null without a URL.", Type::Text, true),
+            field("family", "The address family that the user insisted on.", words(&family), false),
         ],
     )
 }
@@ -65,15 +50,7 @@ pub fn target() -> Type {
 /// Returns the type of an `ask` step's result.
 pub(super) fn answer(step: &str, choices: &[String]) -> Type {
     let choices: Vec<(&str, &str)> = choices.iter().map(|c| (c.as_str(), "A choice.")).collect();
-    record(
-        step,
-        vec![field(
-            "answer",
-            "What the user chose.",
-            words(&choices),
-            false,
-        )],
-    )
+    record(step, vec![field("answer", "What the user chose.", words(&choices), false)])
 }
 
 /// Returns the type of a `use` step's result.
@@ -87,48 +64,26 @@ pub(super) fn used(step: &str) -> Type {
     record(
         step,
         vec![
-            field(
-                "verdict",
-                "How the used runbook ended.",
-                words(&verdicts),
-                false,
-            ),
-            field(
-                "id",
-                "The diagnosis it came to; null when healthy.",
-                Type::Text,
-                true,
-            ),
+            field("verdict", "How the used runbook ended.", words(&verdicts), false),
+            field("id", "The diagnosis it came to; null when healthy.", Type::Text, true),
         ],
     )
 }
 
 /// Builds a record type.
 pub(super) fn record(name: &str, fields: Vec<Field>) -> Type {
-    Type::Record(Arc::new(Record {
-        name: name.to_owned(),
-        doc: String::new(),
-        fields,
-    }))
+    Type::Record(Arc::new(Record { name: name.to_owned(), doc: String::new(), fields }))
 }
 
 /// Builds a field of a record type.
 pub(super) fn field(name: &str, doc: &str, ty: Type, nullable: bool) -> Field {
-    Field {
-        name: name.to_owned(),
-        doc: doc.to_owned(),
-        ty,
-        nullable,
-        default: None,
-    }
+    Field { name: name.to_owned(), doc: doc.to_owned(), ty, nullable, default: None }
 }
 
 /// Builds a vocabulary.
 pub(super) fn words(words: &[(&str, &str)]) -> Type {
-    let words = words.iter().map(|(name, doc)| Word {
-        name: (*name).to_owned(),
-        doc: (*doc).to_owned(),
-    });
+    let words =
+        words.iter().map(|(name, doc)| Word { name: (*name).to_owned(), doc: (*doc).to_owned() });
     Type::Word(words.collect())
 }
 
@@ -138,9 +93,9 @@ pub(super) fn fits(from: &Type, to: &Type) -> bool {
         (Type::Any, _) | (_, Type::Any) => true,
         (Type::Int, Type::Float) => true,
         (Type::Word(_), Type::Text) => true,
-        (Type::Word(from), Type::Word(to)) => from
-            .iter()
-            .all(|word| to.iter().any(|known| known.name == word.name)),
+        (Type::Word(from), Type::Word(to)) => {
+            from.iter().all(|word| to.iter().any(|known| known.name == word.name))
+        }
         (Type::List(from), Type::List(to)) => fits(from, to),
         (Type::Map(from), Type::Map(to)) => fits(from, to),
         (Type::Record(from), Type::Record(to)) => from.name == to.name,

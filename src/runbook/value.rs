@@ -34,30 +34,18 @@ impl Reader {
                 );
                 return None;
             }
-            return Some(Found {
-                arg: Arg::Literal(Reader::json(node)),
-                ty: None,
-            });
+            return Some(Found { arg: Arg::Literal(Reader::json(node)), ty: None });
         };
         if let Some((source, offset)) = sole_hole(text) {
             let expr = self.compile(node, source, offset, scope)?;
             let ty = Some(expr.ty().clone());
-            return Some(Found {
-                arg: Arg::Expr(expr),
-                ty,
-            });
+            return Some(Found { arg: Arg::Expr(expr), ty });
         }
         if text.contains("{{") {
             let template = self.template(node, "the text", scope)?;
-            return Some(Found {
-                arg: Arg::Text(template),
-                ty: Some(Type::Text),
-            });
+            return Some(Found { arg: Arg::Text(template), ty: Some(Type::Text) });
         }
-        Some(Found {
-            arg: Arg::Literal(Value::String(text.clone())),
-            ty: None,
-        })
+        Some(Found { arg: Arg::Literal(Value::String(text.clone())), ty: None })
     }
 
     fn hole_inside(&self, node: &Node) -> Option<std::ops::Range<usize>> {
@@ -149,12 +137,9 @@ impl Reader {
         let Some(fields) = self.fields(node, "`at`", &["kind", "hop", "address"]) else {
             return (None, None, None);
         };
-        let kind = fields
-            .find("kind")
-            .and_then(|node| self.word(node, "`kind`", &PLACES));
-        let hop = fields
-            .find("hop")
-            .and_then(|node| self.one_expr(node, "`hop`", &Type::Int, scope));
+        let kind = fields.find("kind").and_then(|node| self.word(node, "`kind`", &PLACES));
+        let hop =
+            fields.find("hop").and_then(|node| self.one_expr(node, "`hop`", &Type::Int, scope));
         let address = fields
             .find("address")
             .and_then(|node| self.one_expr(node, "`address`", &Type::Text, scope));
@@ -165,7 +150,9 @@ impl Reader {
     fn one_expr(&mut self, node: &Node, what: &str, wanted: &Type, scope: &Scope) -> Option<Expr> {
         let literal = match &node.value {
             Yaml::Int(int) => Some(int.to_string()),
-            Yaml::Text(text) if !text.contains("{{") => Some(Value::from(text.as_str()).to_string()),
+            Yaml::Text(text) if !text.contains("{{") => {
+                Some(Value::from(text.as_str()).to_string())
+            }
             _ => None,
         };
         let expr = match (literal, &node.value) {
@@ -203,11 +190,11 @@ pub(super) fn literal_fits(value: &Value, ty: &Type) -> bool {
         (Value::String(_), Type::Text) => true,
         (Value::String(text), Type::Word(words)) => words.iter().any(|word| word.name == *text),
         (Value::Array(items), Type::List(item)) => items.iter().all(|v| literal_fits(v, item)),
-        (Value::Object(fields), Type::Map(value)) => fields.values().all(|v| literal_fits(v, value)),
+        (Value::Object(fields), Type::Map(value)) => {
+            fields.values().all(|v| literal_fits(v, value))
+        }
         (Value::Object(fields), Type::Record(record)) => fields.iter().all(|(name, value)| {
-            record
-                .field(name)
-                .is_some_and(|field| literal_fits(value, &field.ty))
+            record.field(name).is_some_and(|field| literal_fits(value, &field.ty))
         }),
         _ => false,
     }

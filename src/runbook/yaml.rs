@@ -137,12 +137,7 @@ fn broken(text: &str, error: &serde_saphyr::Error) -> Broken {
         _ => Code::YAML,
     };
     let span = error.location().map_or(0..0, |place| span_of(text, place));
-    Broken {
-        code,
-        span,
-        message: rendered,
-        help: None,
-    }
+    Broken { code, span, message: rendered, help: None }
 }
 
 fn span_of(text: &str, place: Location) -> Range<usize> {
@@ -192,10 +187,7 @@ fn place(raw: Spanned<Raw>) -> Node {
             entries
                 .into_iter()
                 .map(|(key, value)| {
-                    let key = Key {
-                        span: bytes_of(key.referenced),
-                        name: key.value,
-                    };
+                    let key = Key { span: bytes_of(key.referenced), name: key.value };
                     (key, place(value))
                 })
                 .collect(),
@@ -240,9 +232,7 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Raw, E> {
-        i64::try_from(value)
-            .map(Raw::Int)
-            .map_err(|_| E::custom("the number is too large"))
+        i64::try_from(value).map(Raw::Int).map_err(|_| E::custom("the number is too large"))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {

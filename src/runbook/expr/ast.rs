@@ -170,11 +170,7 @@ fn lower(source: &str, tree: SpannedExpr, loops: usize) -> Result<Ast, ExprError
             UnaryOp::Neg => Node::Negate(boxed(expr)?),
         },
         Cel::Binary { op, left, right } => Node::Binary(op, boxed(left)?, boxed(right)?),
-        Cel::Ternary {
-            cond,
-            then_expr,
-            else_expr,
-        } => {
+        Cel::Ternary { cond, then_expr, else_expr } => {
             let lowered = [
                 lower(source, *cond, loops)?,
                 lower(source, *then_expr, loops)?,
@@ -182,24 +178,12 @@ fn lower(source: &str, tree: SpannedExpr, loops: usize) -> Result<Ast, ExprError
             ];
             Node::Ternary(Box::new(lowered))
         }
-        Cel::Member {
-            expr,
-            field,
-            optional: false,
-        } => Node::Field {
-            of: boxed(expr)?,
-            field,
-            nullable: true,
-        },
-        Cel::Index {
-            expr,
-            index,
-            optional: false,
-        } => Node::Index(boxed(expr)?, boxed(index)?),
+        Cel::Member { expr, field, optional: false } => {
+            Node::Field { of: boxed(expr)?, field, nullable: true }
+        }
+        Cel::Index { expr, index, optional: false } => Node::Index(boxed(expr)?, boxed(index)?),
         Cel::List(items) if items.iter().all(|item| !item.optional) => {
-            let items = items
-                .into_iter()
-                .map(|item| lower(source, item.expr, loops));
+            let items = items.into_iter().map(|item| lower(source, item.expr, loops));
             Node::List(items.collect::<Result<_, _>>()?)
         }
         Cel::Call { expr, args } => lower_call(source, *expr, args, &span, loops)?,
@@ -224,28 +208,22 @@ fn lower_call(
     let callee_span = callee.span.clone();
     let (name, receiver) = match callee.node {
         Cel::Ident(name) => (name, None),
-        Cel::Member {
-            expr,
-            field,
-            optional: false,
-        } => (field, Some(*expr)),
+        Cel::Member { expr, field, optional: false } => (field, Some(*expr)),
         _ => return Err(syntax(callee_span, "only functions can be called")),
     };
     if name == "has" && receiver.is_none() {
         let of = match (args.pop(), args.is_empty()) {
             (Some(of), true) if matches!(of.node, Cel::Member { .. }) => of,
             _ => {
-                return Err(syntax(
-                    span.clone(),
-                    "has() takes one field, as in has(result.icmp)",
-                ));
+                return Err(syntax(span.clone(), "has() takes one field, as in has(result.icmp)"));
             }
         };
         return Ok(Node::Has(Box::new(lower(source, of, loops)?)));
     }
     let name_span = match &receiver {
-        Some(receiver) => callee_span.end.saturating_sub(name.len()).max(receiver.span.end)
-            ..callee_span.end,
+        Some(receiver) => {
+            callee_span.end.saturating_sub(name.len()).max(receiver.span.end)..callee_span.end
+        }
         None => callee_span,
     };
     if let (Some(&(_, kind)), Some(list)) =
@@ -266,26 +244,18 @@ fn lower_call(
             span: name_span,
             kind: ExprErrorKind::UnknownFunction,
             message: format!("there is no function `{name}`"),
-            help: Some(crate::runbook::problem::did_you_mean(
-                &name, &names, "functions",
-            )),
+            help: Some(crate::runbook::problem::did_you_mean(&name, &names, "functions")),
         });
     };
     if receiver.is_some() && !method {
-        return Err(syntax(
-            name_span,
-            format!("`{name}` is written as a function: {name}(…)"),
-        ));
+        return Err(syntax(name_span, format!("`{name}` is written as a function: {name}(…)")));
     }
     let all: Vec<SpannedExpr> = receiver.into_iter().chain(args).collect();
     if all.len() != count {
         let plural = if count == 1 { "" } else { "s" };
         return Err(syntax(
             span.clone(),
-            format!(
-                "`{name}` takes {count} argument{plural}, not {}",
-                all.len()
-            ),
+            format!("`{name}` takes {count} argument{plural}, not {}", all.len()),
         ));
     }
     let args = all.into_iter().map(|arg| lower(source, arg, loops));
@@ -320,12 +290,7 @@ fn lower_loop(
                 ));
             };
             let body = Box::new(lower(source, body, loops + 1)?);
-            Ok(Node::Loop {
-                kind,
-                list,
-                var,
-                body,
-            })
+            Ok(Node::Loop { kind, list, var, body })
         }
         _ => Err(syntax(
             span.clone(),
@@ -335,12 +300,7 @@ fn lower_loop(
 }
 
 fn syntax(span: Range<usize>, message: impl Into<String>) -> ExprError {
-    ExprError {
-        span,
-        kind: ExprErrorKind::Syntax,
-        message: message.into(),
-        help: None,
-    }
+    ExprError { span, kind: ExprErrorKind::Syntax, message: message.into(), help: None }
 }
 
 /// Words the parser's complaint anew: its own shows the names of its Rust types.

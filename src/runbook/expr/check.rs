@@ -22,10 +22,7 @@ pub struct Scope {
 impl Scope {
     /// Makes a scope in which every name may be anything: for what was checked before.
     pub fn open() -> Scope {
-        Scope {
-            names: Vec::new(),
-            open: true,
-        }
+        Scope { names: Vec::new(), open: true }
     }
 
     /// Adds a name; a later one of the same name hides the earlier.
@@ -49,18 +46,9 @@ impl Scope {
 
 /// Checks an expression, marks which of its fields may be null, and returns its type.
 pub(super) fn check(ast: &mut Ast, source: &str, scope: &Scope) -> Result<Type, Vec<ExprError>> {
-    let mut checker = Checker {
-        source,
-        scope,
-        locals: Vec::new(),
-        errors: Vec::new(),
-    };
+    let mut checker = Checker { source, scope, locals: Vec::new(), errors: Vec::new() };
     let ty = checker.ty(ast);
-    if checker.errors.is_empty() {
-        Ok(ty)
-    } else {
-        Err(checker.errors)
-    }
+    if checker.errors.is_empty() { Ok(ty) } else { Err(checker.errors) }
 }
 
 struct Checker<'a> {
@@ -78,12 +66,7 @@ impl Checker<'_> {
         message: String,
         help: Option<String>,
     ) -> Type {
-        self.errors.push(ExprError {
-            span: span.clone(),
-            kind,
-            message,
-            help,
-        });
+        self.errors.push(ExprError { span: span.clone(), kind, message, help });
         Type::Any
     }
 
@@ -120,11 +103,7 @@ impl Checker<'_> {
                     }
                 }
             }
-            Node::Field {
-                of,
-                field,
-                nullable,
-            } => self.field(of, field, nullable, &span),
+            Node::Field { of, field, nullable } => self.field(of, field, nullable, &span),
             Node::Index(of, index) => self.index(of, index),
             Node::List(items) => {
                 let types: Vec<Type> = items.iter_mut().map(|item| self.ty(item)).collect();
@@ -149,12 +128,7 @@ impl Checker<'_> {
                 Type::Bool
             }
             Node::Call(function, args) => self.call(*function, args),
-            Node::Loop {
-                kind,
-                list,
-                var,
-                body,
-            } => {
+            Node::Loop { kind, list, var, body } => {
                 let (kind, var) = (*kind, var.clone());
                 self.run_loop(kind, list, &var, body, &span)
             }
@@ -255,9 +229,8 @@ impl Checker<'_> {
             }
             BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
                 let (a, b) = (self.ty(left), self.ty(right));
-                let ordered = |ty: &Type| {
-                    matches!(ty, Type::Int | Type::Float | Type::Text | Type::Any)
-                };
+                let ordered =
+                    |ty: &Type| matches!(ty, Type::Int | Type::Float | Type::Text | Type::Any);
                 if !ordered(&a) {
                     self.mismatch(left, &a, "a number or text, which have an order");
                 } else if !ordered(&b) {
@@ -375,11 +348,7 @@ impl Checker<'_> {
                 if !matches!(ty, Type::Int | Type::Float | Type::Text | Type::Any) {
                     self.mismatch(of, &ty, "a number or text");
                 }
-                if function == Function::Int {
-                    Type::Int
-                } else {
-                    Type::Float
-                }
+                if function == Function::Int { Type::Int } else { Type::Float }
             }
             (_, args) => {
                 for arg in args {

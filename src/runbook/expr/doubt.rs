@@ -55,9 +55,7 @@ impl Facts {
     /// Keeps what holds in both.
     #[must_use]
     pub fn both(&self, other: &Facts) -> Facts {
-        Facts {
-            paths: self.paths.intersection(&other.paths).cloned().collect(),
-        }
+        Facts { paths: self.paths.intersection(&other.paths).cloned().collect() }
     }
 
     /// Renames the first name of every path: what was `result` is seen under the step's id later.
@@ -67,9 +65,7 @@ impl Facts {
             Some(rest) if rest.is_empty() || rest.starts_with('.') => format!("{to}{rest}"),
             _ => path.clone(),
         });
-        Facts {
-            paths: paths.collect(),
-        }
+        Facts { paths: paths.collect() }
     }
 
     fn assume(&self, condition: &Ast, truth: bool) -> Facts {
@@ -169,10 +165,9 @@ pub(super) fn words(ast: &Ast) -> Option<(String, Vec<String>)> {
             _ => None,
         },
         Node::Binary(BinaryOp::In, left, right) => match &right.node {
-            Node::List(items) => Some((
-                path_of(left)?,
-                items.iter().map(text).collect::<Option<_>>()?,
-            )),
+            Node::List(items) => {
+                Some((path_of(left)?, items.iter().map(text).collect::<Option<_>>()?))
+            }
             _ => None,
         },
         Node::Binary(BinaryOp::Or, left, right) => {
@@ -187,11 +182,7 @@ pub(super) fn words(ast: &Ast) -> Option<(String, Vec<String>)> {
 
 /// Finds what may make an expression unknown, null as a whole included.
 pub(super) fn doubt(ast: &Ast, source: &str, facts: &Facts) -> Option<Doubt> {
-    Search {
-        source,
-        locals: Vec::new(),
-    }
-    .needed(ast, facts)
+    Search { source, locals: Vec::new() }.needed(ast, facts)
 }
 
 struct Search<'a> {
@@ -202,10 +193,7 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn because(&self, ast: &Ast, why: &str) -> Option<Doubt> {
         let source = self.source.get(ast.span.clone()).unwrap_or("a value");
-        Some(Doubt {
-            span: ast.span.clone(),
-            why: format!("`{source}` {why}"),
-        })
+        Some(Doubt { span: ast.span.clone(), why: format!("`{source}` {why}") })
     }
 
     /// Finds what may leave a value unknown or null.
@@ -229,8 +217,7 @@ impl<'a> Search<'a> {
                 let [condition, yes, no] = &**parts;
                 let yes_facts = facts.assume(condition, true);
                 let no_facts = facts.assume(condition, false);
-                self.needed(yes, &yes_facts)
-                    .or_else(|| self.needed(no, &no_facts))
+                self.needed(yes, &yes_facts).or_else(|| self.needed(no, &no_facts))
             }
             _ => None,
         }
@@ -278,9 +265,9 @@ impl<'a> Search<'a> {
                     Node::Literal(value) if value.as_f64() != Some(0.0) => None,
                     _ => self.because(right, "may be zero"),
                 }),
-            Node::Binary(_, left, right) => self
-                .needed(left, facts)
-                .or_else(|| self.needed(right, facts)),
+            Node::Binary(_, left, right) => {
+                self.needed(left, facts).or_else(|| self.needed(right, facts))
+            }
             Node::Ternary(parts) => {
                 let [condition, yes, no] = &**parts;
                 let yes_facts = facts.assume(condition, true);
@@ -292,18 +279,11 @@ impl<'a> Search<'a> {
             Node::Call(function, args) => {
                 let doubt = args.iter().find_map(|arg| self.needed(arg, facts));
                 doubt.or_else(|| match function {
-                    Function::Int | Function::Float => {
-                        self.because(ast, "may not be a number")
-                    }
+                    Function::Int | Function::Float => self.because(ast, "may not be a number"),
                     _ => None,
                 })
             }
-            Node::Loop {
-                kind,
-                list,
-                var,
-                body,
-            } => {
+            Node::Loop { kind, list, var, body } => {
                 let doubt = self.needed(list, facts);
                 if doubt.is_some() {
                     return doubt;

@@ -33,11 +33,7 @@ struct Local<'a, 'up> {
 
 /// Evaluates an expression; null as a whole is unknown.
 pub(super) fn eval(ast: &Ast, source: &str, bindings: &Bindings) -> Known {
-    let env = Env {
-        source,
-        bindings,
-        fuel: Cell::new(FUEL),
-    };
+    let env = Env { source, bindings, fuel: Cell::new(FUEL) };
     match env.value(ast, None) {
         Ok(value) if value.is_null() && !matches!(ast.node, Node::Literal(_)) => {
             Known::Unknown(env.is_null(ast))
@@ -65,9 +61,7 @@ impl<'a> Env<'a> {
             Node::Field { of, field, .. } => Ok(field_of(self.value(of, local)?, field)),
             Node::Index(of, index) => self.index(of, index, local),
             Node::List(items) => {
-                let items = items
-                    .iter()
-                    .map(|item| self.value(item, local).map(Cow::into_owned));
+                let items = items.iter().map(|item| self.value(item, local).map(Cow::into_owned));
                 Ok(Cow::Owned(Value::Array(items.collect::<Result<_, _>>()?)))
             }
             Node::Not(of) => Ok(owned(!self.truth(of, local)?)),
@@ -92,12 +86,7 @@ impl<'a> Env<'a> {
                 Ok(owned(there))
             }
             Node::Call(function, args) => self.call(*function, args, local),
-            Node::Loop {
-                kind,
-                list,
-                var,
-                body,
-            } => self.run_loop(*kind, list, var, body, local),
+            Node::Loop { kind, list, var, body } => self.run_loop(*kind, list, var, body, local),
         }
     }
 
@@ -145,9 +134,7 @@ impl<'a> Env<'a> {
     }
 
     fn truth(&self, ast: &'a Ast, local: Option<&Local<'a, '_>>) -> Result<bool, String> {
-        self.needed(ast, local)?
-            .as_bool()
-            .ok_or_else(|| self.unfit(ast, "a bool"))
+        self.needed(ast, local)?.as_bool().ok_or_else(|| self.unfit(ast, "a bool"))
     }
 
     fn number(&self, ast: &'a Ast, local: Option<&Local<'a, '_>>) -> Result<Number, String> {
@@ -212,9 +199,7 @@ impl<'a> Env<'a> {
             BinaryOp::In => {
                 let item = self.needed(left, local)?;
                 match &*self.needed(right, local)? {
-                    Value::Array(items) => {
-                        Ok(owned(items.iter().any(|other| equal(&item, other))))
-                    }
+                    Value::Array(items) => Ok(owned(items.iter().any(|other| equal(&item, other)))),
                     Value::Object(fields) => {
                         Ok(owned(item.as_str().is_some_and(|key| fields.contains_key(key))))
                     }
@@ -340,10 +325,9 @@ impl<'a> Env<'a> {
                 Ok(owned(format!("{} {word}", shown(&count).unwrap_or_default())))
             }
             Function::Int => match &*self.needed(arg(0)?, local)? {
-                Value::String(text) => text
-                    .parse::<i64>()
-                    .map(owned)
-                    .map_err(|_| self.unfit(&args[0], "an integer")),
+                Value::String(text) => {
+                    text.parse::<i64>().map(owned).map_err(|_| self.unfit(&args[0], "an integer"))
+                }
                 value => match Number::of(value) {
                     Some(Number::Int(int)) => Ok(owned(int)),
                     Some(Number::Float(float)) if float.abs() < 9.0e18 => Ok(owned(float as i64)),
@@ -386,11 +370,7 @@ impl<'a> Env<'a> {
         let mut found = 0usize;
         let mut kept = Vec::new();
         for item in items {
-            let here = Local {
-                name: var,
-                value: item,
-                up: local,
-            };
+            let here = Local { name: var, value: item, up: local };
             if kind == Loop::Map {
                 kept.push(self.value(body, Some(&here))?.into_owned());
                 continue;
@@ -420,12 +400,9 @@ impl<'a> Env<'a> {
 fn field_of<'a>(record: Cow<'a, Value>, field: &str) -> Cow<'a, Value> {
     match record {
         Cow::Borrowed(record) => Cow::Borrowed(record.get(field).unwrap_or(&Value::Null)),
-        Cow::Owned(mut record) => Cow::Owned(
-            record
-                .get_mut(field)
-                .map(Value::take)
-                .unwrap_or(Value::Null),
-        ),
+        Cow::Owned(mut record) => {
+            Cow::Owned(record.get_mut(field).map(Value::take).unwrap_or(Value::Null))
+        }
     }
 }
 

@@ -35,20 +35,14 @@ impl Template {
     /// Returns every mistake; spans are bytes of the text.
     pub fn parse(source: &str, scope: &Scope) -> Result<Template, Vec<ExprError>> {
         let parts = parts(source, scope)?;
-        Ok(Template {
-            source: source.to_owned(),
-            parts: OnceLock::from(parts),
-        })
+        Ok(Template { source: source.to_owned(), parts: OnceLock::from(parts) })
     }
 
     /// Keeps a text that was checked elsewhere; it is parsed when it is first filled.
     ///
     /// For the built-in catalogue, whose texts a test checks: most are never filled in a run.
     pub fn lazy(source: impl Into<String>) -> Template {
-        Template {
-            source: source.into(),
-            parts: OnceLock::new(),
-        }
+        Template { source: source.into(), parts: OnceLock::new() }
     }
 
     /// Returns the text as written.
@@ -122,11 +116,7 @@ fn parts(source: &str, scope: &Scope) -> Result<Vec<Part>, Vec<ExprError>> {
     if end < source.len() {
         parts.push(Part::Text(source[end..].to_owned()));
     }
-    if errors.is_empty() {
-        Ok(parts)
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(parts) } else { Err(errors) }
 }
 
 /// Finds the holes; braces inside an expression's text literals do not count.
@@ -145,10 +135,7 @@ fn holes(source: &str) -> Result<Vec<Hole>, ExprError> {
             });
         };
         from = inner + length + 2;
-        found.push(Hole {
-            span: start..from,
-            inner: inner..inner + length,
-        });
+        found.push(Hole { span: start..from, inner: inner..inner + length });
     }
     Ok(found)
 }
