@@ -15,7 +15,7 @@ pub(super) struct Usage {
 impl Usage {
     /// States a problem.
     pub(super) fn new(problem: impl Into<String>) -> Usage {
-        Usage { problem: problem.into(), help: None }
+        Usage { problem: problem.into(), help: None, whole: false }
     }
 
     /// Takes a message that is complete: several problems, with their places and helps.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::catalogue::SEVERITIES;
 use super::code::Code;
 use super::expr::{Scope, Template};
 use super::problem::did_you_mean;
@@ -31,8 +32,8 @@ pub(super) const PLACES: [(&str, Place); 5] = [
     ("resolver", Place::Resolver),
 ];
 
-const CONCLUSION_KEYS: [&str; 5] = ["with", "at", "confidence", "evidence", "not"];
-const ARM_KEYS: [&str; 10] = [
+const CONCLUSION_KEYS: [&str; 6] = ["with", "at", "confidence", "severity", "evidence", "not"];
+const ARM_KEYS: [&str; 11] = [
     "goto",
     "conclude",
     "status",
@@ -41,6 +42,7 @@ const ARM_KEYS: [&str; 10] = [
     "with",
     "at",
     "confidence",
+    "severity",
     "evidence",
     "not",
 ];
@@ -328,6 +330,8 @@ impl Reader {
         let name = self.text(id, "a diagnosis id")?;
         let with = self.values(fields.find("with"), scope);
         let confidence = fields.find("confidence").and_then(|node| self.confidence(node, scope));
+        let severity = fields.find("severity");
+        let severity = severity.and_then(|node| self.word(node, "`severity`", &SEVERITIES));
         let (place, hop, address) = self.location(fields.find("at"), scope);
         let evidence = self.evidence(fields.find("evidence"), around);
         let Some(entry) = around.catalogue.find(name) else {
@@ -363,6 +367,7 @@ impl Reader {
         Some(Conclusion {
             id: name.to_owned(),
             confidence,
+            severity,
             place,
             hop,
             address,

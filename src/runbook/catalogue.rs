@@ -10,7 +10,8 @@ use crate::model::diagnosis::{Confidence, RemedyPlace, Severity};
 use crate::model::layer::Layer;
 use crate::model::types::Type;
 
-const SEVERITIES: [(&str, Severity); 3] =
+/// The severities by name.
+pub(super) const SEVERITIES: [(&str, Severity); 3] =
     [("info", Severity::Info), ("warning", Severity::Warning), ("critical", Severity::Critical)];
 const CONFIDENCES: [(&str, Confidence); 3] = [
     ("possible", Confidence::Possible),

@@ -301,7 +301,7 @@ impl Reader {
         let about = fields.find("about");
         let about = about.and_then(|node| self.text(node, "`about`").map(str::to_owned));
         let params = self.params(fields.find("params"));
-        let catalogue = self.own_catalogue(fields);
+        let catalogue = self.own_catalogue(fields)?;
         let start = self.need(fields, root, what, "start");
         let steps = self.need(fields, root, what, "steps")?;
         let entries = self.step_entries(steps)?;
@@ -343,20 +343,20 @@ impl Reader {
         })
     }
 
-    fn own_catalogue(&mut self, fields: Fields<'_>) -> Arc<Catalogue> {
+    fn own_catalogue(&mut self, fields: Fields<'_>) -> Option<Arc<Catalogue>> {
         let base = match Catalogue::builtin() {
             Ok(base) => base,
             Err(errors) => {
                 // Only in a build whose tests failed.
                 self.errors.problems.extend(errors.problems);
-                Arc::default()
+                return None;
             }
         };
         let Some(node) = fields.find("diagnoses") else {
-            return base;
+            return Some(base);
         };
         let entries = self.diagnoses(node, Texts::Checked, true);
-        Arc::new(Catalogue { entries, base: Some(base) })
+        Some(Arc::new(Catalogue { entries, base: Some(base) }))
     }
 
     fn step_entries<'a>(&mut self, node: &'a Node) -> Option<&'a [(Key, Node)]> {
