@@ -265,11 +265,7 @@ async fn look(args: DnsArgs) -> Result<DnsSeen, Why> {
     if candidates.is_empty() {
         servers.clear();
     }
-    let limits = ask::Limits {
-        query,
-        end: start + query * 2,
-        tcp_only: conf.tcp_only,
-    };
+    let limits = ask::Limits { query, end: start + query * 2, tcp_only: conf.tcp_only };
     let mut asked: Vec<Asked> = servers.iter().map(Asked::not_yet).collect();
     let mut waiting: FuturesUnordered<_> = servers
         .iter()
@@ -338,9 +334,7 @@ async fn receive(lookup: &mut Option<oneshot::Receiver<Lookup>>) -> Option<Looku
 /// Whether a service besides the hosts file and DNS is asked.
 fn has_other_service(services: &[Service]) -> bool {
     let known = ["files", "dns", "myhostname"];
-    services
-        .iter()
-        .any(|service| !known.contains(&service.name.as_str()))
+    services.iter().any(|service| !known.contains(&service.name.as_str()))
 }
 
 /// Puts addresses that this machine has a route to first, and of those IPv6 (RFC 6724 6, rules 1

@@ -93,9 +93,7 @@ impl Asked {
 
 /// Whether servers answered, and none of them with addresses.
 pub(super) fn only_negative(asked: &[Asked]) -> bool {
-    asked
-        .iter()
-        .all(|asked| asked.report.outcome != ServerOutcome::Answered)
+    asked.iter().all(|asked| asked.report.outcome != ServerOutcome::Answered)
         && (asked.is_empty() || asked.iter().any(|asked| asked.answered))
 }
 
@@ -108,10 +106,7 @@ pub(super) fn is_localhost(name: &str) -> bool {
 /// Lists the names that glibc would ask for, in its order (`__res_context_search`): a name with a
 /// final dot as it is; one with at least `ndots` dots as it is first; else the search domains first.
 pub(super) fn candidates(name: &str, search: &[String], ndots: u32) -> Vec<Candidate> {
-    let as_it_is = WireName::new(name).map(|name| Candidate {
-        name,
-        searched: false,
-    });
+    let as_it_is = WireName::new(name).map(|name| Candidate { name, searched: false });
     if name.ends_with('.') {
         return as_it_is.into_iter().collect();
     }
@@ -120,10 +115,7 @@ pub(super) fn candidates(name: &str, search: &[String], ndots: u32) -> Vec<Candi
         // `search .` means the name as it is, which comes anyway.
         .filter(|domain| !domain.starts_with('.'))
         .filter_map(|domain| WireName::new(&format!("{name}.{domain}")))
-        .map(|name| Candidate {
-            name,
-            searched: true,
-        });
+        .map(|name| Candidate { name, searched: true });
     let dots = name.bytes().filter(|byte| *byte == b'.').count();
     if dots >= ndots as usize {
         as_it_is.into_iter().chain(searched).collect()
@@ -142,9 +134,7 @@ pub(super) async fn ask_server(
 ) -> Asked {
     let mut tried: Vec<(bool, Asked)> = Vec::new();
     for candidate in candidates {
-        let left = limits
-            .end
-            .saturating_duration_since(Instant::from_std(clock::now()));
+        let left = limits.end.saturating_duration_since(Instant::from_std(clock::now()));
         if left.is_zero() && !tried.is_empty() {
             break;
         }
@@ -213,20 +203,12 @@ async fn ask_both(
         }
         Family::V4 => {
             let v4 = ask(Kind::A).await;
-            let v6 = if no_data(&v4) {
-                Some(ask(Kind::Aaaa).await)
-            } else {
-                None
-            };
+            let v6 = if no_data(&v4) { Some(ask(Kind::Aaaa).await) } else { None };
             [Some(v4), v6]
         }
         Family::V6 => {
             let v6 = ask(Kind::Aaaa).await;
-            let v4 = if no_data(&v6) {
-                Some(ask(Kind::A).await)
-            } else {
-                None
-            };
+            let v4 = if no_data(&v6) { Some(ask(Kind::A).await) } else { None };
             [v4, Some(v6)]
         }
     }
@@ -249,15 +231,8 @@ async fn ask_one(
     if tcp_only {
         return over_tcp().await;
     }
-    let over_udp = |first| {
-        dns_exchange::udp(
-            server.to,
-            first,
-            &question.plain,
-            patience,
-            reader(&question),
-        )
-    };
+    let over_udp =
+        |first| dns_exchange::udp(server.to, first, &question.plain, patience, reader(&question));
     let mut heard = Heard::from_exchange(over_udp(&question.bytes).await);
     // A server without EDNS (RFC 6891 7); the system's resolver does not use EDNS by default.
     let unread = |reply: &Reply| matches!(reply.rcode, Rcode::FormErr | Rcode::NotImp);
@@ -272,10 +247,7 @@ async fn ask_one(
     if worked {
         heard.outcome = repeated.outcome;
         // What UDP said about itself stays: that it was truncated, and how fast it was.
-        heard.reply = repeated.reply.map(|reply| Reply {
-            truncated: true,
-            ..reply
-        });
+        heard.reply = repeated.reply.map(|reply| Reply { truncated: true, ..reply });
     } else {
         heard.outcome = ServerOutcome::Failed;
         heard.errno = repeated.errno;
@@ -307,11 +279,7 @@ impl Heard {
 
     fn from_exchange(exchange: Exchange<Result<Reply, Unfit>>) -> Heard {
         match exchange {
-            Exchange::Answered {
-                value,
-                rtt_ms,
-                tries,
-            } => Heard {
+            Exchange::Answered { value, rtt_ms, tries } => Heard {
                 outcome: value.as_ref().map_or(ServerOutcome::Failed, outcome_of),
                 reply: value.ok(),
                 rtt_ms: Some(rtt_ms),
@@ -329,10 +297,9 @@ impl Heard {
                     _ => ServerOutcome::HostUnreachable,
                 })
             },
-            Exchange::NotSent { errno, .. } => Heard {
-                errno: Some(errno),
-                ..Heard::of(not_sent(errno))
-            },
+            Exchange::NotSent { errno, .. } => {
+                Heard { errno: Some(errno), ..Heard::of(not_sent(errno)) }
+            }
             Exchange::NoSocket { operation, errno } => Heard {
                 errno: Some(errno),
                 starved: Some(operation),
@@ -373,8 +340,7 @@ fn outcome_of(reply: &Reply) -> ServerOutcome {
 fn put_together(mut asked: Asked, family: Family, [v4, v6]: [Option<Heard>; 2]) -> Asked {
     let all: Vec<(&str, bool, &Heard)> = [
         v4.as_ref().map(|heard| ("A", family != Family::V6, heard)),
-        v6.as_ref()
-            .map(|heard| ("AAAA", family != Family::V4, heard)),
+        v6.as_ref().map(|heard| ("AAAA", family != Family::V4, heard)),
     ]
     .into_iter()
     .flatten()
@@ -410,10 +376,8 @@ fn put_together(mut asked: Asked, family: Family, [v4, v6]: [Option<Heard>; 2]) 
         if let Some(worked) = heard.tcp_worked {
             report.tcp_worked = Some(report.tcp_worked.unwrap_or(true) & worked);
         }
-        report.extended_error = report
-            .extended_error
-            .take()
-            .or_else(|| reply.extended_error.clone());
+        report.extended_error =
+            report.extended_error.take().or_else(|| reply.extended_error.clone());
         report.tries = report.tries.max(heard.tries);
         if *wanted {
             report.rtt_ms = match (report.rtt_ms, heard.rtt_ms) {
@@ -421,9 +385,7 @@ fn put_together(mut asked: Asked, family: Family, [v4, v6]: [Option<Heard>; 2]) 
                 (one, other) => one.or(other),
             };
             if heard.outcome == ServerOutcome::Answered {
-                report
-                    .addresses
-                    .extend(reply.addresses.iter().map(IpAddr::to_string));
+                report.addresses.extend(reply.addresses.iter().map(IpAddr::to_string));
                 asked.ttl_s = asked.ttl_s.into_iter().chain(reply.ttl_s).min();
             }
         } else {
