@@ -4,3 +4,4 @@
 pub mod caps;
 pub mod clock;
 pub mod netlink;
+pub mod nft;
