@@ -3,5 +3,7 @@
 
 pub mod caps;
 pub mod clock;
+pub mod egress;
 pub mod netlink;
 pub mod nft;
+pub mod syn;

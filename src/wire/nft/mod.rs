@@ -379,6 +379,16 @@ pub enum Expr {
 }
 
 impl Rule {
+    /// Finds the comment: of the rule itself, or of an iptables match.
+    pub fn author_comment(&self) -> Option<String> {
+        self.comment.clone().or_else(|| {
+            self.exprs.iter().find_map(|expr| match expr {
+                Expr::Match(xt::Match::Comment(text)) => Some(text.clone()),
+                _ => None,
+            })
+        })
+    }
+
     /// Finds the rule's counter: its packets, and whether it stands behind everything that could
     /// still end the rule, so that it counts exactly the packets that meet the rule's fate.
     pub fn counter(&self) -> Option<(u64, bool)> {
