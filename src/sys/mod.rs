@@ -14,6 +14,7 @@ pub mod name_config;
 pub mod netlink;
 pub mod nft;
 pub mod resolver;
+pub mod rtnl;
 pub mod socket;
 pub mod syn;
 pub mod tcp;
