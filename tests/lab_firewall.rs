@@ -67,24 +67,13 @@ fn nft(rules: &str) {
         .fold(rules.replace(" } }", "\n}\n}"), |rules, last| {
             rules.replace(&format!("{last} }}"), &format!("{last}\n}}"))
         });
-    let mut nft = Command::new("nft")
-        .args(["-f", "-"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    nft.stdin
-        .take()
-        .unwrap()
-        .write_all(rules.as_bytes())
-        .unwrap();
+    let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    nft.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
     assert!(nft.wait().unwrap().success(), "{rules}");
 }
 
 fn probe(args: Value) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(Spec::find("firewall").unwrap().run(args))
 }
 
@@ -392,10 +381,7 @@ fn without_the_capability_the_probe_says_which_it_lacks() {
         let again = Command::new("setpriv")
             .args(nobody.split(' '))
             .arg(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "without_the_capability_the_probe_says_which_it_lacks",
-            ])
+            .args(["--exact", "without_the_capability_the_probe_says_which_it_lacks"])
             .status()
             .unwrap();
         assert!(again.success());

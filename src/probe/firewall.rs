@@ -170,10 +170,8 @@ impl Probe for Firewall {
                 _ => "every chain on the way accepts".to_owned(),
             };
         };
-        let place = format!(
-            "{} {} chain {} (hook {})",
-            rule.family, rule.table, rule.chain, rule.hook
-        );
+        let place =
+            format!("{} {} chain {} (hook {})", rule.family, rule.table, rule.chain, rule.hook);
         let what = match rule.handle {
             Some(handle) => format!("rule {handle} of {place}: {}", rule.text),
             None => format!("{place}: {}", rule.text),
@@ -248,9 +246,9 @@ fn cannot_list(error: &NetlinkError) -> Why {
     const OPERATION: &str = "list nftables rules";
     match error.errno() {
         // nfnetlink knows no such subsystem.
-        Some(nix::errno::Errno::EINVAL) => Why::Unsupported {
-            what: "nftables in this kernel".to_owned(),
-        },
+        Some(nix::errno::Errno::EINVAL) => {
+            Why::Unsupported { what: "nftables in this kernel".to_owned() }
+        }
         _ => error.why(OPERATION, "CAP_NET_ADMIN"),
     }
 }

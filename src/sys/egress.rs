@@ -23,11 +23,8 @@ pub fn toward(address: IpAddr) -> Option<Egress> {
         IpAddr::V4(_) => (libc::AF_INET, 32),
         IpAddr::V6(_) => (libc::AF_INET6, 128),
     };
-    let header = Rtmsg {
-        rtm_family: u8::try_from(family).ok()?,
-        rtm_dst_len: bits,
-        ..Rtmsg::default()
-    };
+    let header =
+        Rtmsg { rtm_family: u8::try_from(family).ok()?, rtm_dst_len: bits, ..Rtmsg::default() };
     let mut request = Request::new().op_getroute_do(&header);
     request.encode().push_dst(address);
     let replies = Netlink::ask(&request).ok()?;

@@ -24,11 +24,7 @@ pub fn ruleset() -> Result<Ruleset, NetlinkError> {
         rules: decoded(&rules.messages, decode::rule),
         sets: Vec::new(),
     };
-    if ruleset
-        .rules
-        .iter()
-        .any(|rule| looked_up(rule).next().is_some())
-    {
+    if ruleset.rules.iter().any(|rule| looked_up(rule).next().is_some()) {
         let sets = socket.request(&Request::new().op_getset_dump(&everything))?;
         ruleset.sets = decoded(&sets.messages, decode::set);
         ruleset.sets.retain(|set| wanted(&ruleset.rules, set));
@@ -47,10 +43,7 @@ pub fn ruleset() -> Result<Ruleset, NetlinkError> {
 pub fn chain_rules(family: Family, table: &str, chain: &str) -> Result<Vec<Rule>, NetlinkError> {
     let mut socket = Netlink::open(libc::NETLINK_NETFILTER as u16)?;
     let mut request = Request::new().op_getrule_dump(&header(family));
-    request
-        .encode()
-        .push_table(&name(table)?)
-        .push_chain(&name(chain)?);
+    request.encode().push_table(&name(table)?).push_chain(&name(chain)?);
     let replies = socket.request(&request)?;
     let mut rules = decoded(&replies.messages, decode::rule);
     // Kernels before 3.18 ignore the filter.
@@ -76,17 +69,10 @@ pub fn legacy_tables(v6: bool) -> Option<bool> {
 
 fn fill(socket: &mut Netlink, set: &mut Set) -> Result<(), NetlinkError> {
     let mut request = Request::new().op_getsetelem_dump(&header(set.family));
-    request
-        .encode()
-        .push_table(&name(&set.table)?)
-        .push_set(&name(&set.name)?);
+    request.encode().push_table(&name(&set.table)?).push_set(&name(&set.name)?);
     let replies = socket.request(&request)?;
     let elements = replies.messages.iter();
-    set.fill(
-        elements
-            .flat_map(|(_, bytes)| decode::elements(bytes))
-            .collect(),
-    );
+    set.fill(elements.flat_map(|(_, bytes)| decode::elements(bytes)).collect());
     Ok(())
 }
 
@@ -105,10 +91,7 @@ fn looked_up(rule: &Rule) -> impl Iterator<Item = &String> {
 }
 
 fn header(family: Family) -> Nfgenmsg {
-    Nfgenmsg {
-        nfgen_family: family.number(),
-        ..Nfgenmsg::default()
-    }
+    Nfgenmsg { nfgen_family: family.number(), ..Nfgenmsg::default() }
 }
 
 fn name(text: &str) -> Result<CString, NetlinkError> {
@@ -116,7 +99,5 @@ fn name(text: &str) -> Result<CString, NetlinkError> {
 }
 
 fn decoded<T>(messages: &[(u16, Vec<u8>)], decode: fn(&[u8]) -> Option<T>) -> Vec<T> {
-    (messages.iter())
-        .filter_map(|(_, bytes)| decode(bytes))
-        .collect()
+    (messages.iter()).filter_map(|(_, bytes)| decode(bytes)).collect()
 }

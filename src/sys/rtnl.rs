@@ -229,9 +229,9 @@ impl Rtnl {
         match Netlink::open(libc::NETLINK_ROUTE as u16) {
             Ok(socket) => Ok(Rtnl { socket }),
             Err(error) => Err(match error.errno() {
-                Some(Errno::EPERM | Errno::EACCES) => Why::Unsupported {
-                    what: format!("rtnetlink: {error}"),
-                },
+                Some(Errno::EPERM | Errno::EACCES) => {
+                    Why::Unsupported { what: format!("rtnetlink: {error}") }
+                }
                 _ => error.why("open rtnetlink", ""),
             }),
         }
@@ -277,10 +277,7 @@ impl Rtnl {
             kind: RouteKind::from_number(header.rtm_type),
             device: attributes.get_oif().ok(),
             source: attributes.get_prefsrc().ok(),
-            gateway: attributes
-                .get_gateway()
-                .ok()
-                .or_else(|| via(attributes.get_buf())),
+            gateway: attributes.get_gateway().ok().or_else(|| via(attributes.get_buf())),
             mtu,
             mtu_learned: mtu.is_some() && exception,
         })
@@ -292,10 +289,7 @@ impl Rtnl {
     ///
     /// Returns why the kernel gave no list.
     pub fn routes(&mut self, like: IpAddr) -> Result<Vec<TableRoute>, NetlinkError> {
-        let header = rt_route::Rtmsg {
-            rtm_family: family_number(like),
-            ..Default::default()
-        };
+        let header = rt_route::Rtmsg { rtm_family: family_number(like), ..Default::default() };
         let request = rt_route::Request::new().op_getroute_dump(&header);
         let replies = self.socket.request(&request)?;
         let routes = replies.messages.iter().filter_map(|(_, bytes)| {
@@ -305,9 +299,7 @@ impl Rtnl {
                 kind: RouteKind::from_number(header.rtm_type),
                 to: attributes.get_dst().ok(),
                 prefix: header.rtm_dst_len,
-                table: attributes
-                    .get_table()
-                    .unwrap_or_else(|_| header.rtm_table.into()),
+                table: attributes.get_table().unwrap_or_else(|_| header.rtm_table.into()),
                 metric: attributes.get_priority().unwrap_or(0),
                 tos: header.rtm_tos != 0,
             })
@@ -321,10 +313,7 @@ impl Rtnl {
     ///
     /// Returns why the kernel gave no list.
     pub fn rules(&mut self, like: IpAddr) -> Result<Vec<Rule>, NetlinkError> {
-        let header = rt_rule::FibRuleHdr {
-            family: family_number(like),
-            ..Default::default()
-        };
+        let header = rt_rule::FibRuleHdr { family: family_number(like), ..Default::default() };
         let request = rt_rule::Request::new().op_getrule_dump(&header);
         let replies = self.socket.request(&request)?;
         let rules = replies.messages.iter().map(|(_, bytes)| {
@@ -396,15 +385,11 @@ impl Rtnl {
                 let (_, bytes) = replies.messages.first().ok_or(NetlinkError::Malformed)?;
                 Ok(Some(rt_neigh::OpGetneighDo::decode_reply(bytes).0.ndm_state))
             }
-            Err(NetlinkError::Refused {
-                errno: Errno::ENOENT,
-                ..
-            }) => Ok(None),
+            Err(NetlinkError::Refused { errno: Errno::ENOENT, .. }) => Ok(None),
             // Before Linux 5.0 there is only the list.
-            Err(NetlinkError::Refused {
-                errno: Errno::EOPNOTSUPP | Errno::EINVAL,
-                ..
-            }) => self.neighbour_of_list(device, address),
+            Err(NetlinkError::Refused { errno: Errno::EOPNOTSUPP | Errno::EINVAL, .. }) => {
+                self.neighbour_of_list(device, address)
+            }
             Err(error) => Err(error),
         }
     }
@@ -414,13 +399,8 @@ impl Rtnl {
         device: u32,
         address: IpAddr,
     ) -> Result<Option<u16>, NetlinkError> {
-        let header = rt_neigh::Ndmsg {
-            ndm_family: family_number(address),
-            ..Default::default()
-        };
-        let replies = self
-            .socket
-            .request(&rt_neigh::Request::new().op_getneigh_dump(&header))?;
+        let header = rt_neigh::Ndmsg { ndm_family: family_number(address), ..Default::default() };
+        let replies = self.socket.request(&rt_neigh::Request::new().op_getneigh_dump(&header))?;
         Ok(replies.messages.iter().find_map(|(_, bytes)| {
             let (header, attributes) = rt_neigh::OpGetneighDump::decode_reply(bytes);
             let same = header.ndm_ifindex == i32::try_from(device).ok()?

@@ -13,11 +13,7 @@ pub fn send(target: SocketAddr, source: Option<IpAddr>, shots: u32) -> u32 {
 }
 
 fn one(target: SocketAddr, source: Option<IpAddr>) -> std::io::Result<()> {
-    let socket = Socket::new(
-        Domain::for_address(target),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     // No FIN, no TIME_WAIT: an answer that still comes is reset.
     socket.set_linger(Some(Duration::ZERO))?;

@@ -156,7 +156,9 @@ impl Host {
                 let mut request = interface_request(interface);
                 request.ifr_ifru.ifru_data = (&raw mut value).cast();
                 // SAFETY: the request and the value it points to outlive the call.
-                if unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) } < 0 {
+                if unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) }
+                    < 0
+                {
                     return Err(io::Error::last_os_error());
                 }
             }
@@ -174,8 +176,11 @@ impl Host {
                     let mut request = interface_request(interface);
                     // SAFETY: SIOCGIFFLAGS reads the name and fills the flags of this request.
                     let flags = unsafe {
-                        if libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request)
-                            < 0
+                        if libc::ioctl(
+                            socket.as_raw_fd(),
+                            libc::SIOCGIFFLAGS as _,
+                            &raw mut request,
+                        ) < 0
                         {
                             return Err(io::Error::last_os_error());
                         }

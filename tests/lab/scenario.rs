@@ -120,7 +120,12 @@ impl Scenario {
     }
 
     /// A server at one address of a host.
-    pub(crate) fn serve_at(self, host: &'static str, address: &'static str, how: Serve) -> Scenario {
+    pub(crate) fn serve_at(
+        self,
+        host: &'static str,
+        address: &'static str,
+        how: Serve,
+    ) -> Scenario {
         self.step(move |lab| {
             let address: SocketAddr = address.parse().map_err(io::Error::other)?;
             servers::serve_at(&lab.stage, lab.host(host), address, 128, how.clone())
@@ -210,7 +215,12 @@ impl Scenario {
     }
 
     /// A kernel setting of a host, as a path under `/proc/sys`.
-    pub(crate) fn sysctl(self, host: &'static str, key: &'static str, value: &'static str) -> Scenario {
+    pub(crate) fn sysctl(
+        self,
+        host: &'static str,
+        key: &'static str,
+        value: &'static str,
+    ) -> Scenario {
         self.step(move |lab| lab.host(host).sysctl(key, value))
     }
 }
@@ -351,16 +361,15 @@ impl Scenario {
             ("hosts", files.write("hosts", self.hosts).map_err(broken)?),
             ("nsswitch.conf", files.write("nsswitch.conf", "hosts: files dns\n").map_err(broken)?),
         ];
-        let invocation = Invocation {
-            arguments: &self.arguments,
-            mode,
-            etc: &etc,
-            limits: self.limits,
-        };
+        let invocation =
+            Invocation { arguments: &self.arguments, mode, etc: &etc, limits: self.limits };
         let ran = run::on(lab.host("c"), &invocation).map_err(broken)?;
         drop(lab);
         if std::env::var_os("TCPDOCTOR_LAB_EXEC").is_some() {
-            return Err(format!("exit {:?}, {:.2?}\n{}{}", ran.code, ran.wall, ran.stdout, ran.stderr));
+            return Err(format!(
+                "exit {:?}, {:.2?}\n{}{}",
+                ran.code, ran.wall, ran.stdout, ran.stderr
+            ));
         }
 
         let command = format!("tcpdoctor {}", self.arguments.join(" "));
@@ -385,7 +394,8 @@ impl Scenario {
         }
         if let Some(folder) = std::env::var_os("TCPDOCTOR_LAB_REPORTS") {
             let name = self.name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-            let _ = fs::write(PathBuf::from(folder).join(format!("{name}.{mode:?}.json")), &ran.stdout);
+            let _ =
+                fs::write(PathBuf::from(folder).join(format!("{name}.{mode:?}.json")), &ran.stdout);
         }
         if wrong.is_empty() {
             return Ok(());

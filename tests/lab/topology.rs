@@ -75,26 +75,35 @@ impl Topology {
                 let last = count + 1;
                 plan.ip(
                     "s",
-                    &format!("route add default via 10.4.{last}.1\nroute add default via fd04:{last}::1"),
+                    &format!(
+                        "route add default via 10.4.{last}.1\nroute add default via fd04:{last}::1"
+                    ),
                 );
                 for (at, router) in routers.iter().enumerate() {
                     // Cable at+1 is on the left, at+2 on the right.
                     for far in (1..=at).chain((at > 0).then_some(9)) {
                         let gateway = at + 1;
                         plan.ip(router, &format!("route add 10.4.{far}.0/24 via 10.4.{gateway}.1"));
-                        plan.ip(router, &format!("route add fd04:{far}::/64 via fd04:{gateway}::1"));
+                        plan.ip(
+                            router,
+                            &format!("route add fd04:{far}::/64 via fd04:{gateway}::1"),
+                        );
                     }
                     for far in at + 3..=last {
                         let gateway = at + 2;
                         plan.ip(router, &format!("route add 10.4.{far}.0/24 via 10.4.{gateway}.2"));
-                        plan.ip(router, &format!("route add fd04:{far}::/64 via fd04:{gateway}::2"));
+                        plan.ip(
+                            router,
+                            &format!("route add fd04:{far}::/64 via fd04:{gateway}::2"),
+                        );
                     }
                 }
             }
             Topology::Ecmp => {
                 first(plan, "10.5.1.2/24 fd05:1::2/64", "e1", "toc", "10.5.1.1/24 fd05:1::1/64");
                 for (leg, side, near, far) in [("ea", "toa", 11, 21), ("eb", "tob", 12, 22)] {
-                    let at = |net: u32, host: u32| format!("10.5.{net}.{host}/24 fd05:{net}::{host}/64");
+                    let at =
+                        |net: u32, host: u32| format!("10.5.{net}.{host}/24 fd05:{net}::{host}/64");
                     plan.cable(["e1", side, &at(near, 1)], [leg, "left", &at(near, 2)]);
                     plan.cable([leg, "right", &at(far, 1)], ["e2", side, &at(far, 2)]);
                     plan.ip(
@@ -105,7 +114,10 @@ impl Topology {
                         ),
                     );
                 }
-                plan.cable(["e2", "tos", "10.5.3.1/24 fd05:3::1/64"], ["s", "s0", "10.5.3.2/24 fd05:3::2/64"]);
+                plan.cable(
+                    ["e2", "tos", "10.5.3.1/24 fd05:3::1/64"],
+                    ["s", "s0", "10.5.3.2/24 fd05:3::2/64"],
+                );
                 plan.ip("c", "route add default via 10.5.1.1\nroute add default via fd05:1::1");
                 plan.ip("s", "route add default via 10.5.3.1\nroute add default via fd05:3::1");
                 plan.ip(
@@ -113,7 +125,10 @@ impl Topology {
                     "route add 10.5.3.0/24 nexthop via 10.5.11.2 nexthop via 10.5.12.2\n\
                      route add fd05:3::/64 nexthop via fd05:11::2 nexthop via fd05:12::2",
                 );
-                plan.ip("e2", "route add 10.5.1.0/24 via 10.5.21.1\nroute add fd05:1::/64 via fd05:21::1");
+                plan.ip(
+                    "e2",
+                    "route add 10.5.1.0/24 via 10.5.21.1\nroute add fd05:1::/64 via fd05:21::1",
+                );
             }
         }
     }

@@ -100,7 +100,8 @@ fn tap(interface: &str) -> io::Result<OwnedFd> {
             let value: libc::c_int = value;
             let size = size_of::<libc::c_int>() as libc::socklen_t;
             let raw = fd.as_raw_fd();
-            if libc::setsockopt(raw, libc::SOL_PACKET, option, (&raw const value).cast(), size) < 0 {
+            if libc::setsockopt(raw, libc::SOL_PACKET, option, (&raw const value).cast(), size) < 0
+            {
                 return Err(io::Error::last_os_error());
             }
         }
@@ -204,7 +205,9 @@ pub(crate) struct Segment {
 /// Reads the TCP header out of an Ethernet frame; none when it carries something else.
 pub(crate) fn tcp_of(frame: &[u8]) -> Option<Segment> {
     let tcp = match (frame.get(12)?, frame.get(13)?) {
-        (0x08, 0x00) if *frame.get(23)? == 6 => frame.get(14 + 4 * usize::from(frame[14] & 15)..)?,
+        (0x08, 0x00) if *frame.get(23)? == 6 => {
+            frame.get(14 + 4 * usize::from(frame[14] & 15)..)?
+        }
         (0x86, 0xdd) if *frame.get(20)? == 6 => frame.get(54..)?,
         _ => return None,
     };

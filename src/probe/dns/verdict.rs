@@ -44,9 +44,7 @@ fn wanted(address: &str, family: Family) -> bool {
 }
 
 fn count(addresses: &[String], family: Family) -> u32 {
-    let of_family = addresses
-        .iter()
-        .filter(|address| family_of(address) == Some(family));
+    let of_family = addresses.iter().filter(|address| family_of(address) == Some(family));
     of_family.count() as u32
 }
 
@@ -109,10 +107,7 @@ fn empty(name: &str) -> DnsSeen {
 pub(super) fn judge(facts: Facts) -> Result<DnsSeen, Why> {
     let hosts: Vec<String> = keep(&facts.hosts, facts.family);
     let found: Vec<String> = match &facts.lookup {
-        Some(Lookup {
-            result: Ok(addresses),
-            ..
-        }) => keep(addresses, facts.family),
+        Some(Lookup { result: Ok(addresses), .. }) => keep(addresses, facts.family),
         _ => Vec::new(),
     };
     if found.is_empty()
@@ -127,12 +122,7 @@ pub(super) fn judge(facts: Facts) -> Result<DnsSeen, Why> {
         .asked
         .iter()
         .find(|asked| asked.report.outcome == ServerOutcome::Answered)
-        .or_else(|| {
-            facts
-                .asked
-                .iter()
-                .find(|asked| is_final(asked.report.outcome))
-        });
+        .or_else(|| facts.asked.iter().find(|asked| is_final(asked.report.outcome)));
     if let Some(asked) = spokesman {
         seen.cname_chain.clone_from(&asked.cname_chain);
         seen.ttl_s = asked.ttl_s;
@@ -205,9 +195,9 @@ fn outcome(facts: &Facts, found: Vec<String>) -> (DnsOutcome, Vec<String>) {
         return (DnsOutcome::Resolved, found);
     }
     let certain = match &facts.lookup {
-        Some(Lookup {
-            result: Err(code), ..
-        }) => ["EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY"].contains(&code.as_str()),
+        Some(Lookup { result: Err(code), .. }) => {
+            ["EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY"].contains(&code.as_str())
+        }
         Some(_) => true,
         None => false,
     };
@@ -227,12 +217,7 @@ fn outcome(facts: &Facts, found: Vec<String>) -> (DnsOutcome, Vec<String>) {
     if !facts.hosts.is_empty() && certain {
         return (DnsOutcome::NoData, Vec::new());
     }
-    let any = |outcome| {
-        facts
-            .asked
-            .iter()
-            .any(|asked| asked.report.outcome == outcome)
-    };
+    let any = |outcome| facts.asked.iter().any(|asked| asked.report.outcome == outcome);
     let outcome = if facts.asked.is_empty() && !facts.configured {
         DnsOutcome::NoNameservers
     } else if any(ServerOutcome::Servfail) {
@@ -257,10 +242,7 @@ fn source(facts: &Facts, seen: &DnsSeen, hosts: &[String]) -> Option<NameSource>
         return None;
     }
     let position = |name: &str| facts.services.iter().position(|service| service == name);
-    let by_dns = seen
-        .addresses
-        .iter()
-        .any(|address| seen.dns_addresses.contains(address));
+    let by_dns = seen.addresses.iter().any(|address| seen.dns_addresses.contains(address));
     let by_hosts = seen.addresses.iter().all(|address| hosts.contains(address));
     let dns_first = match (position("dns"), position("files")) {
         (Some(dns), Some(files)) => dns < files,
@@ -269,17 +251,12 @@ fn source(facts: &Facts, seen: &DnsSeen, hosts: &[String]) -> Option<NameSource>
     if by_hosts && !(by_dns && dns_first) {
         return Some(NameSource::Hosts);
     }
-    let before_dns = facts
-        .services
-        .iter()
-        .take(position("dns").unwrap_or(usize::MAX));
+    let before_dns = facts.services.iter().take(position("dns").unwrap_or(usize::MAX));
     let other_first = before_dns.into_iter().any(|service| service != "files");
-    Some(
-        match by_dns || (!seen.dns_addresses.is_empty() && !other_first) {
-            true => NameSource::Dns,
-            false => NameSource::Other,
-        },
-    )
+    Some(match by_dns || (!seen.dns_addresses.is_empty() && !other_first) {
+        true => NameSource::Dns,
+        false => NameSource::Other,
+    })
 }
 
 /// Whether the hosts file's addresses win and are not those of DNS, family by family: a hosts file
@@ -306,19 +283,15 @@ fn about_servers(seen: &mut DnsSeen, asked: &[Asked]) {
     seen.dead_server = asked.iter().find(dead).map(name);
     seen.live_server = asked.iter().find(|asked| asked.answered).map(name);
     seen.no_route_to_servers = !asked.is_empty()
-        && asked
-            .iter()
-            .all(|asked| asked.report.outcome == ServerOutcome::NoRoute);
+        && asked.iter().all(|asked| asked.report.outcome == ServerOutcome::NoRoute);
     let mut words = asked.iter().filter(|asked| is_final(asked.report.outcome));
     if let Some(first) = words.next() {
         let set = |asked: &Asked| -> BTreeSet<String> {
             asked.report.addresses.iter().cloned().collect()
         };
         let mut others = words.peekable();
-        seen.servers_agree = others
-            .peek()
-            .is_some()
-            .then(|| others.all(|other| set(other) == set(first)));
+        seen.servers_agree =
+            others.peek().is_some().then(|| others.all(|other| set(other) == set(first)));
     }
 }
 

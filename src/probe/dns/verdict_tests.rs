@@ -10,10 +10,7 @@ fn server(address: &str, outcome: ServerOutcome, addresses: &[&str]) -> Asked {
     asked.report.outcome = outcome;
     asked.report.addresses = owned(addresses);
     use ServerOutcome::{Answered, Failed, NoData, Nxdomain, Refused, Servfail};
-    asked.answered = matches!(
-        outcome,
-        Answered | Nxdomain | NoData | Servfail | Refused | Failed
-    );
+    asked.answered = matches!(outcome, Answered | Nxdomain | NoData | Servfail | Refused | Failed);
     asked
 }
 
@@ -22,12 +19,9 @@ fn owned(texts: &[&str]) -> Vec<String> {
 }
 
 fn facts(servers: &[(ServerOutcome, &[&str])], lookup: Option<Result<&[&str], &str>>) -> Facts {
-    let asked = servers
-        .iter()
-        .enumerate()
-        .map(|(at, (outcome, addresses))| {
-            server(&format!("192.0.2.{}", at + 1), *outcome, addresses)
-        });
+    let asked = servers.iter().enumerate().map(|(at, (outcome, addresses))| {
+        server(&format!("192.0.2.{}", at + 1), *outcome, addresses)
+    });
     Facts {
         name: "db.test".to_owned(),
         family: Family::Any,
@@ -35,10 +29,8 @@ fn facts(servers: &[(ServerOutcome, &[&str])], lookup: Option<Result<&[&str], &s
         hosts: Vec::new(),
         configured: !servers.is_empty(),
         asked: asked.collect(),
-        lookup: lookup.map(|result| Lookup {
-            result: result.map(owned).map_err(str::to_owned),
-            ms: 1.0,
-        }),
+        lookup: lookup
+            .map(|result| Lookup { result: result.map(owned).map_err(str::to_owned), ms: 1.0 }),
         config_problem: None,
     }
 }
@@ -48,10 +40,7 @@ fn seen(facts: Facts) -> DnsSeen {
     assert!(!brief(&seen).is_empty());
     assert_eq!(seen.v4 + seen.v6, seen.addresses.len() as u32);
     assert_eq!(seen.source.is_some(), !seen.addresses.is_empty());
-    assert_eq!(
-        seen.outcome == DnsOutcome::Resolved,
-        !seen.addresses.is_empty()
-    );
+    assert_eq!(seen.outcome == DnsOutcome::Resolved, !seen.addresses.is_empty());
     seen
 }
 
@@ -67,57 +56,30 @@ const AGAIN: Option<Result<&[&str], &str>> = Some(Err("EAI_AGAIN"));
 fn the_outcome_follows_getaddrinfo_and_then_the_first_final_word() {
     use DnsOutcome as Whole;
     use ServerOutcome::*;
-    type Row<'a> = (
-        &'a [(ServerOutcome, &'a [&'a str])],
-        Option<Result<&'a [&'a str], &'a str>>,
-        Whole,
-    );
+    type Row<'a> =
+        (&'a [(ServerOutcome, &'a [&'a str])], Option<Result<&'a [&'a str], &'a str>>, Whole);
     let rows: &[Row<'_>] = &[
         (&[(Answered, A)], Some(Ok(A)), Whole::Resolved),
-        (
-            &[(Timeout, NONE), (Answered, A)],
-            Some(Ok(A)),
-            Whole::Resolved,
-        ),
+        (&[(Timeout, NONE), (Answered, A)], Some(Ok(A)), Whole::Resolved),
         // getaddrinfo still waits for the dead first server.
         (&[(Timeout, NONE), (Answered, A)], None, Whole::Resolved),
         (&[(Timeout, NONE), (Nxdomain, NONE)], None, Whole::Nxdomain),
         (&[(Timeout, NONE), (NoData, NONE)], None, Whole::NoData),
-        (
-            &[(Timeout, NONE), (Timeout, NONE)],
-            None,
-            Whole::Unreachable,
-        ),
+        (&[(Timeout, NONE), (Timeout, NONE)], None, Whole::Unreachable),
         (&[(Nxdomain, NONE)], NONAME, Whole::Nxdomain),
         (&[(NoData, NONE)], Some(Err("EAI_NODATA")), Whole::NoData),
         // SERVFAIL and REFUSED move on to the next server, NXDOMAIN does not.
-        (
-            &[(Servfail, NONE), (Nxdomain, NONE)],
-            NONAME,
-            Whole::Nxdomain,
-        ),
-        (
-            &[(Nxdomain, NONE), (Servfail, NONE)],
-            NONAME,
-            Whole::Nxdomain,
-        ),
+        (&[(Servfail, NONE), (Nxdomain, NONE)], NONAME, Whole::Nxdomain),
+        (&[(Nxdomain, NONE), (Servfail, NONE)], NONAME, Whole::Nxdomain),
         (&[(Nxdomain, NONE), (Answered, A)], NONAME, Whole::Nxdomain),
-        (
-            &[(Servfail, NONE), (Answered, A)],
-            Some(Ok(A)),
-            Whole::Resolved,
-        ),
+        (&[(Servfail, NONE), (Answered, A)], Some(Ok(A)), Whole::Resolved),
         (&[(Servfail, NONE)], AGAIN, Whole::Servfail),
         (&[(Servfail, NONE), (Timeout, NONE)], None, Whole::Servfail),
         (&[(Refused, NONE), (Servfail, NONE)], AGAIN, Whole::Servfail),
         (&[(Refused, NONE), (Refused, NONE)], AGAIN, Whole::Refused),
         (&[(Refused, NONE), (Timeout, NONE)], None, Whole::Refused),
         (&[(Failed, NONE)], Some(Err("EAI_FAIL")), Whole::Failed),
-        (
-            &[(PortUnreachable, NONE), (HostUnreachable, NONE)],
-            AGAIN,
-            Whole::Unreachable,
-        ),
+        (&[(PortUnreachable, NONE), (HostUnreachable, NONE)], AGAIN, Whole::Unreachable),
         (&[(NoRoute, NONE)], AGAIN, Whole::Unreachable),
         (&[(Denied, NONE)], AGAIN, Whole::Unreachable),
         (&[], NONAME, Whole::NoNameservers),
@@ -132,11 +94,7 @@ fn the_outcome_follows_getaddrinfo_and_then_the_first_final_word() {
         (&[], Some(Ok(A)), Whole::Resolved),
     ];
     for (servers, lookup, outcome) in rows {
-        assert_eq!(
-            seen(facts(servers, *lookup)).outcome,
-            *outcome,
-            "{servers:?} {lookup:?}"
-        );
+        assert_eq!(seen(facts(servers, *lookup)).outcome, *outcome, "{servers:?} {lookup:?}");
     }
 }
 
@@ -146,10 +104,7 @@ fn the_order_of_getaddrinfo_is_kept() {
     let dns: &[&str] = &["10.0.0.1", "2001:db8::1"];
     let seen = seen(facts(&[(ServerOutcome::Answered, dns)], Some(Ok(order))));
     assert_eq!(seen.addresses, order);
-    assert_eq!(
-        (seen.v4, seen.v6, seen.source),
-        (1, 1, Some(NameSource::Dns))
-    );
+    assert_eq!((seen.v4, seen.v6, seen.source), (1, 1, Some(NameSource::Dns)));
 }
 
 #[test]
@@ -165,10 +120,7 @@ fn unwanted_families_are_left_out_and_named() {
     hosts.family = Family::V4;
     hosts.hosts = owned(&["2001:db8::1"]);
     let hosts = seen(hosts);
-    assert_eq!(
-        (hosts.outcome, hosts.other_family_only),
-        (DnsOutcome::NoData, true)
-    );
+    assert_eq!((hosts.outcome, hosts.other_family_only), (DnsOutcome::NoData, true));
     assert!(hosts.hosts_addresses.is_empty());
 }
 
@@ -181,20 +133,12 @@ fn the_hosts_file_differs_only_where_it_wins_and_dns_has_addresses() {
         (A, NONE, &["files", "dns"], None),
         (NONE, B, &["files", "dns"], None),
         // Only families that the hosts file has are compared.
-        (
-            A,
-            &["10.0.0.1", "2001:db8::1"],
-            &["files", "dns"],
-            Some(false),
-        ),
+        (A, &["10.0.0.1", "2001:db8::1"], &["files", "dns"], Some(false)),
         (A, &["2001:db8::1"], &["files", "dns"], Some(true)),
     ];
     for (hosts, dns, services, differs) in rows {
-        let outcome = if dns.is_empty() {
-            ServerOutcome::Nxdomain
-        } else {
-            ServerOutcome::Answered
-        };
+        let outcome =
+            if dns.is_empty() { ServerOutcome::Nxdomain } else { ServerOutcome::Answered };
         let winner = if hosts.is_empty() { dns } else { hosts };
         let mut facts = facts(&[(outcome, dns)], Some(Ok(winner)));
         facts.hosts = owned(hosts);
@@ -206,10 +150,7 @@ fn the_hosts_file_differs_only_where_it_wins_and_dns_has_addresses() {
     dns_first.hosts = owned(A);
     dns_first.services = owned(&["dns", "files"]);
     let dns_first = seen(dns_first);
-    assert_eq!(
-        (dns_first.source, dns_first.hosts_differ),
-        (Some(NameSource::Dns), Some(false))
-    );
+    assert_eq!((dns_first.source, dns_first.hosts_differ), (Some(NameSource::Dns), Some(false)));
 }
 
 #[test]
@@ -222,42 +163,17 @@ fn the_source_is_the_service_that_the_addresses_come_from() {
         (NONE, A, A, &["files", "dns"], NameSource::Dns),
         // Round robin: other addresses from one query to the next.
         (NONE, A, B, &["files", "dns"], NameSource::Dns),
-        (
-            NONE,
-            A,
-            B,
-            &["files", "mdns4_minimal", "dns"],
-            NameSource::Other,
-        ),
-        (
-            NONE,
-            A,
-            A,
-            &["files", "mdns4_minimal", "dns"],
-            NameSource::Dns,
-        ),
-        (
-            NONE,
-            NONE,
-            A,
-            &["files", "dns", "myhostname"],
-            NameSource::Other,
-        ),
+        (NONE, A, B, &["files", "mdns4_minimal", "dns"], NameSource::Other),
+        (NONE, A, A, &["files", "mdns4_minimal", "dns"], NameSource::Dns),
+        (NONE, NONE, A, &["files", "dns", "myhostname"], NameSource::Other),
     ];
     for (hosts, dns, found, services, source) in rows {
-        let outcome = if dns.is_empty() {
-            ServerOutcome::Nxdomain
-        } else {
-            ServerOutcome::Answered
-        };
+        let outcome =
+            if dns.is_empty() { ServerOutcome::Nxdomain } else { ServerOutcome::Answered };
         let mut facts = facts(&[(outcome, dns)], Some(Ok(found)));
         facts.hosts = owned(hosts);
         facts.services = owned(services);
-        assert_eq!(
-            seen(facts).source,
-            Some(*source),
-            "{hosts:?} {dns:?} {found:?} {services:?}"
-        );
+        assert_eq!(seen(facts).source, Some(*source), "{hosts:?} {dns:?} {found:?} {services:?}");
     }
 }
 
@@ -270,18 +186,9 @@ fn servers_are_counted_and_compared() {
     assert_eq!(both.dead_server.as_deref(), Some("192.0.2.1"));
     assert_eq!(both.live_server.as_deref(), Some("192.0.2.2"));
     assert_eq!(both.servers_agree, Some(true));
-    assert_eq!(
-        seen_of(&[(Answered, A), (Answered, B)]).servers_agree,
-        Some(false)
-    );
-    assert_eq!(
-        seen_of(&[(Answered, A), (Nxdomain, NONE)]).servers_agree,
-        Some(false)
-    );
-    assert_eq!(
-        seen_of(&[(Answered, A), (Servfail, NONE)]).servers_agree,
-        None
-    );
+    assert_eq!(seen_of(&[(Answered, A), (Answered, B)]).servers_agree, Some(false));
+    assert_eq!(seen_of(&[(Answered, A), (Nxdomain, NONE)]).servers_agree, Some(false));
+    assert_eq!(seen_of(&[(Answered, A), (Servfail, NONE)]).servers_agree, None);
     let hosts = seen_of(&[(Abandoned, NONE), (Answered, A)]);
     assert_eq!((hosts.servers_answered, hosts.servers_dead), (1, 0));
 }
@@ -298,17 +205,11 @@ fn no_route_to_any_server_is_this_machines_own_fault() {
 
 #[test]
 fn a_process_without_descriptors_says_so() {
-    let mut starved = facts(
-        &[(ServerOutcome::Failed, NONE)],
-        Some(Err("EAI_SYSTEM EMFILE")),
-    );
+    let mut starved = facts(&[(ServerOutcome::Failed, NONE)], Some(Err("EAI_SYSTEM EMFILE")));
     starved.asked[0].answered = false;
     starved.asked[0].starved = Some(("socket(SOCK_DGRAM)", Errno::EMFILE));
     let failed = |operation: &str| {
-        Err(Why::Failed {
-            operation: operation.to_owned(),
-            errno: "EMFILE".to_owned(),
-        })
+        Err(Why::Failed { operation: operation.to_owned(), errno: "EMFILE".to_owned() })
     };
     assert_eq!(judge(starved), failed("socket(SOCK_DGRAM)"));
     let mut unread = facts(&[], NONAME);
@@ -335,10 +236,7 @@ fn an_address_is_handed_back_as_it_is() {
 #[test]
 fn a_brief_says_who_failed_how() {
     use ServerOutcome::*;
-    let mut dead = facts(
-        &[(Timeout, NONE), (NoRoute, NONE), (PortUnreachable, NONE)],
-        AGAIN,
-    );
+    let mut dead = facts(&[(Timeout, NONE), (NoRoute, NONE), (PortUnreachable, NONE)], AGAIN);
     dead.asked[1].report.errno = Some("ENETUNREACH".to_owned());
     dead.asked[2].report.rejected_by = Some("192.0.2.254".to_owned());
     assert_eq!(

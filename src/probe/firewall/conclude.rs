@@ -95,16 +95,8 @@ impl Reading {
 pub(super) fn witnesses(decision: &Decision<'_>) -> Vec<(Family, String, String)> {
     let mut chains = Vec::new();
     for place in suspects(decision) {
-        let counts = place
-            .rule
-            .and_then(Rule::counter)
-            .is_some_and(|(_, exact)| exact);
-        let Chain {
-            family,
-            table,
-            name,
-            ..
-        } = place.chain;
+        let counts = place.rule.and_then(Rule::counter).is_some_and(|(_, exact)| exact);
+        let Chain { family, table, name, .. } = place.chain;
         let chain = (*family, table.clone(), name.clone());
         if counts && !chains.contains(&chain) {
             chains.push(chain);
@@ -160,9 +152,8 @@ pub(super) fn conclude(
         None if decision.any_rules => FirewallOutcome::Accepts,
         None => FirewallOutcome::NoRules,
     };
-    let mut not_evaluated: Vec<String> = (open.iter())
-        .map(|doubt| located(rules, &doubt.place))
-        .collect();
+    let mut not_evaluated: Vec<String> =
+        (open.iter()).map(|doubt| located(rules, &doubt.place)).collect();
     if decision.gave_up {
         not_evaluated.push("too many rules".to_owned());
     }
@@ -210,12 +201,7 @@ fn text(rules: &Ruleset, place: &Place<'_>) -> String {
 fn located(rules: &Ruleset, place: &Place<'_>) -> String {
     let chain = place.chain;
     let text = text(rules, place);
-    format!(
-        "{} {} {}: {text}",
-        chain.family.name(),
-        chain.table,
-        chain.name
-    )
+    format!("{} {} {}: {text}", chain.family.name(), chain.table, chain.name)
 }
 
 /// Who manages the rules: by the deciding rule when there is one, else by any name that shows.
@@ -242,9 +228,8 @@ fn owner(rules: &Ruleset, place: Option<&Place<'_>>) -> Option<String> {
         None => {
             let chains = || rules.chains.iter();
             let named = |owner| chains().any(|chain| of_chain(&chain.name) == Some(owner));
-            (chains().find_map(|chain| of_table(&chain.table))).or(["ufw", "kubernetes", "docker"]
-                .into_iter()
-                .find(|owner| named(owner)))
+            (chains().find_map(|chain| of_table(&chain.table)))
+                .or(["ufw", "kubernetes", "docker"].into_iter().find(|owner| named(owner)))
         }
     };
     found.map(str::to_owned)

@@ -122,44 +122,24 @@ impl Standing {
                 let value = registers.read(*sreg, data.len());
                 Step::Goes(compare(*op, &value, data))
             }
-            Expr::Range {
-                sreg,
-                inverted,
-                from,
-                to,
-            } => {
+            Expr::Range { sreg, inverted, from, to } => {
                 let value = registers.read(*sreg, from.len().max(to.len()));
                 let inside = Compared::new(&value, from).ge();
                 let inside = inside.and(Compared::new(&value, to).le());
                 Step::Goes(inside.xor(*inverted))
             }
-            Expr::Bitwise {
-                sreg,
-                dreg,
-                mask,
-                xor,
-            } => {
+            Expr::Bitwise { sreg, dreg, mask, xor } => {
                 let value = registers.read(*sreg, mask.len());
                 registers.write(*dreg, &masked(&value, mask, xor));
                 Step::Goes(Tri::Yes)
             }
-            Expr::ByteOrder {
-                sreg,
-                dreg,
-                len,
-                size,
-            } => {
+            Expr::ByteOrder { sreg, dreg, len, size } => {
                 let value = registers.read(*sreg, *len as usize);
                 let value: Vec<Slot> = value.iter().map(|slot| slot.swapped(*size)).collect();
                 registers.write(*dreg, &value);
                 Step::Goes(Tri::Yes)
             }
-            Expr::Lookup {
-                set,
-                sreg,
-                dreg,
-                inverted,
-            } => {
+            Expr::Lookup { set, sreg, dreg, inverted } => {
                 let found = rules.sets.iter().find(|candidate| {
                     candidate.family == rule.family
                         && candidate.table == rule.table
@@ -313,14 +293,7 @@ impl Standing {
     fn xt_match(&self, found: &Match) -> Tri {
         let packet = &self.packet;
         match found {
-            Match::Tcp {
-                sports,
-                dports,
-                flag_mask,
-                flag_set,
-                inverted,
-                option,
-            } => {
+            Match::Tcp { sports, dports, flag_mask, flag_set, inverted, option } => {
                 let flags = Tri::of(packet.flags & flag_mask == *flag_set);
                 let option = if *option == 0 { Tri::Yes } else { Tri::Maybe };
                 (inside(packet.source_ports, *sports).xor(inverted & 1 != 0))
@@ -329,12 +302,7 @@ impl Standing {
                     .and(option)
             }
             Match::OtherProtocol(_) => Tri::No,
-            Match::Multiport {
-                source,
-                destination,
-                ports,
-                inverted,
-            } => {
+            Match::Multiport { source, destination, ports, inverted } => {
                 let any = |wanted: bool, value| match wanted {
                     true => {
                         (ports.iter()).fold(Tri::No, |sum, range| sum.or(inside(value, *range)))
@@ -347,28 +315,19 @@ impl Standing {
             }
             Match::State { mask, inverted } => self.xt_state(*mask).xor(*inverted),
             Match::Comment(_) => Tri::Yes,
-            Match::Mark {
-                mark,
-                mask,
-                inverted,
-            } => match self.mark {
+            Match::Mark { mark, mask, inverted } => match self.mark {
                 Some(value) => Tri::of(value & mask == *mark).xor(*inverted),
                 None => Tri::Maybe,
             },
-            Match::Owner { uid, gid } => self
-                .xt_owner(packet.uid, *uid)
-                .and(self.xt_owner(packet.gid, *gid)),
-            Match::AddrType {
-                source,
-                destination,
-                source_inverted,
-                destination_inverted,
-            } => of_type(packet.local_source, *source)
-                .xor(*source_inverted && *source != 0)
-                .and(
+            Match::Owner { uid, gid } => {
+                self.xt_owner(packet.uid, *uid).and(self.xt_owner(packet.gid, *gid))
+            }
+            Match::AddrType { source, destination, source_inverted, destination_inverted } => {
+                of_type(packet.local_source, *source).xor(*source_inverted && *source != 0).and(
                     of_type(packet.local_destination, *destination)
                         .xor(*destination_inverted && *destination != 0),
-                ),
+                )
+            }
             Match::Opaque(_) => Tri::Maybe,
         }
     }
@@ -463,9 +422,7 @@ fn masked(value: &[Slot], mask: &[u8], xor: &[u8]) -> Vec<Slot> {
     };
     let xor = words(xor);
     let pairs = value.iter().zip(words(mask)).enumerate();
-    pairs
-        .map(|(at, (slot, mask))| slot.masked(mask, xor.get(at).copied().unwrap_or(0)))
-        .collect()
+    pairs.map(|(at, (slot, mask))| slot.masked(mask, xor.get(at).copied().unwrap_or(0))).collect()
 }
 
 /// Looks a value up: which elements may hold it?
@@ -479,11 +436,7 @@ fn look_up(
     let value = registers.read(sreg, set.key_len);
     let mut hits: Vec<&Element> = Vec::new();
     let mut found = Tri::No;
-    for element in set
-        .elements
-        .iter()
-        .filter(|element| element.key != Key::Any)
-    {
+    for element in set.elements.iter().filter(|element| element.key != Key::Any) {
         let hit = match holds(&set.fields, &element.key, &value) {
             Tri::Yes if element.conditional => Tri::Maybe,
             hit => hit,
@@ -539,9 +492,7 @@ fn holds(fields: &[usize], key: &Key, value: &[Slot]) -> Tri {
         Key::Exact(bytes) => Compared::new(value, bytes).eq(),
         Key::Until(from, to) => {
             let below = to.as_ref().map(|to| Compared::new(value, to).lt());
-            Compared::new(value, from)
-                .ge()
-                .and(below.unwrap_or(Tri::Yes))
+            Compared::new(value, from).ge().and(below.unwrap_or(Tri::Yes))
         }
         Key::Between(from, to) => {
             let whole = [from.len()];
@@ -554,9 +505,8 @@ fn holds(fields: &[usize], key: &Key, value: &[Slot]) -> Tri {
                 let (Some(from), Some(to)) = (from.get(at..end), to.get(at..end)) else {
                     return Tri::Maybe;
                 };
-                result = result
-                    .and(Compared::new(part, from).ge())
-                    .and(Compared::new(part, to).le());
+                result =
+                    result.and(Compared::new(part, from).ge()).and(Compared::new(part, to).le());
                 // Each part begins at a register of its own.
                 at += len.next_multiple_of(4);
             }

@@ -73,9 +73,7 @@ impl Packet {
 
     /// Says whether the packet stays on this machine.
     pub(super) fn loopback(&self) -> bool {
-        self.device
-            .as_ref()
-            .is_some_and(|device| device.name == "lo")
+        self.device.as_ref().is_some_and(|device| device.name == "lo")
     }
 
     /// Returns the interface that the packet has entered by when it stands at a hook; `Some(None)`
@@ -124,11 +122,8 @@ impl Packet {
 
     /// RFC 791, section 3.1. The kernel sets "don't fragment" on its own SYNs.
     fn ipv4(&self) -> Vec<Field> {
-        let mut fields = vec![
-            Field::known(0, &[0x45]),
-            Field::known(6, &[0x40, 0]),
-            Field::known(9, &[TCP]),
-        ];
+        let mut fields =
+            vec![Field::known(0, &[0x45]), Field::known(6, &[0x40, 0]), Field::known(9, &[TCP])];
         fields.extend(address(12, self.source));
         fields.extend(address(16, self.destination));
         fields
@@ -169,19 +164,11 @@ struct Field {
 
 impl Field {
     fn known(offset: usize, bytes: &[u8]) -> Field {
-        Field {
-            offset,
-            low: bytes.to_vec(),
-            high: bytes.to_vec(),
-        }
+        Field { offset, low: bytes.to_vec(), high: bytes.to_vec() }
     }
 
     fn ports(offset: usize, (low, high): (u16, u16)) -> Field {
-        Field {
-            offset,
-            low: low.to_be_bytes().to_vec(),
-            high: high.to_be_bytes().to_vec(),
-        }
+        Field { offset, low: low.to_be_bytes().to_vec(), high: high.to_be_bytes().to_vec() }
     }
 }
 

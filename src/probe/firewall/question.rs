@@ -48,11 +48,7 @@ impl Question {
         let target = match remote {
             IpAddr::V4(_) => SocketAddr::new(remote, args.port),
             IpAddr::V6(v6) => {
-                let scope = if v6.is_unicast_link_local() {
-                    index
-                } else {
-                    None
-                };
+                let scope = if v6.is_unicast_link_local() { index } else { None };
                 SocketAddrV6::new(v6, args.port, 0, scope.unwrap_or(0)).into()
             }
         };
@@ -72,18 +68,12 @@ impl Question {
                 packet.local_source = packet.device.is_some().then(|| packet.loopback());
             }
         }
-        Ok(Question {
-            packets: vec![packet],
-            target: Some(target),
-            bind: own,
-        })
+        Ok(Question { packets: vec![packet], target: Some(target), bind: own })
     }
 
     fn any_client(args: &FirewallArgs, own: Option<IpAddr>) -> Result<Question, Why> {
         if args.direction != Direction::Input {
-            return Err(Why::Depends {
-                on: "address".to_owned(),
-            });
+            return Err(Why::Depends { on: "address".to_owned() });
         }
         let families = match own {
             Some(own) => vec![own.is_ipv6()],
@@ -96,11 +86,7 @@ impl Question {
             packet.local_source = packet.device.is_some().then(|| packet.loopback());
             packet
         });
-        Ok(Question {
-            packets: packets.collect(),
-            target: None,
-            bind: None,
-        })
+        Ok(Question { packets: packets.collect(), target: None, bind: None })
     }
 }
 
@@ -148,9 +134,7 @@ fn address(text: &str) -> Result<(IpAddr, Option<String>), Why> {
     match address.parse::<IpAddr>() {
         Ok(IpAddr::V6(v6)) => Ok((plain(v6), scope)),
         Ok(address) => Ok((address, scope)),
-        Err(_) => Err(Why::Unsupported {
-            what: format!("address {text:?}"),
-        }),
+        Err(_) => Err(Why::Unsupported { what: format!("address {text:?}") }),
     }
 }
 

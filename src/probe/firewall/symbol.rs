@@ -49,11 +49,8 @@ pub(super) fn symbol_of(
                     2 => "th",
                     _ => "ih",
                 };
-                let name = format!(
-                    "@{base},{},{}",
-                    offset.saturating_mul(8),
-                    len.saturating_mul(8)
-                );
+                let name =
+                    format!("@{base},{},{}", offset.saturating_mul(8), len.saturating_mul(8));
                 Symbol::new(name, Notation::Raw)
             }),
         Source::Meta(key) => meta(key),
@@ -155,10 +152,8 @@ fn ct(key: u32) -> Symbol {
 fn fib(flags: u32, result: u32) -> Symbol {
     let names = ["saddr", "daddr", "mark", "iif", "oif"];
     let keys = names.into_iter().enumerate();
-    let keys: Vec<&str> = keys
-        .filter(|(bit, _)| flags >> bit & 1 == 1)
-        .map(|(_, name)| name)
-        .collect();
+    let keys: Vec<&str> =
+        keys.filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, name)| name).collect();
     let (result, notation) = match result {
         1 => ("oif", Notation::Number),
         2 => ("oifname", Notation::Interface),
@@ -171,14 +166,7 @@ fn fib(flags: u32, result: u32) -> Symbol {
 
 impl Symbol {
     fn new(name: String, notation: Notation) -> Symbol {
-        Symbol {
-            name,
-            implies: None,
-            constant: None,
-            notation,
-            host_order: false,
-            mask: None,
-        }
+        Symbol { name, implies: None, constant: None, notation, host_order: false, mask: None }
     }
 
     /// Something with a name and no notation of its own.
@@ -259,9 +247,7 @@ impl Symbol {
             return None;
         }
         let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
-        let mut bits = mask
-            .iter()
-            .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
+        let mut bits = mask.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
         let leading = bits.by_ref().take_while(|bit| *bit == 1).count();
         (u32::try_from(leading) == Ok(ones)).then_some(ones)
     }
@@ -296,15 +282,7 @@ impl Symbol {
                 _ => None,
             },
             Notation::State => self.number(data).map(|number| {
-                let names = [
-                    "invalid",
-                    "established",
-                    "related",
-                    "new",
-                    "",
-                    "",
-                    "untracked",
-                ];
+                let names = ["invalid", "established", "related", "new", "", "", "untracked"];
                 bits(number, &names)
             }),
             Notation::Flags => self.number(data).map(|number| {
@@ -350,11 +328,7 @@ fn address6(data: &[u8]) -> Option<String> {
 }
 
 fn prefixed(address: String, len: usize, full: usize) -> String {
-    if len == full {
-        address
-    } else {
-        format!("{address}/{}", len * 8)
-    }
+    if len == full { address } else { format!("{address}/{}", len * 8) }
 }
 
 /// A name padded with zeros; without the padding it is a beginning.
@@ -378,10 +352,7 @@ fn protocol(data: &[u8]) -> Option<String> {
 }
 
 fn bits(number: u64, names: &[&str]) -> String {
-    let set = names
-        .iter()
-        .enumerate()
-        .filter(|(bit, _)| number >> bit & 1 == 1);
+    let set = names.iter().enumerate().filter(|(bit, _)| number >> bit & 1 == 1);
     let set: Vec<&str> = set.map(|(_, name)| *name).collect();
     if set.is_empty() {
         return format!("{number:#x}");

@@ -57,13 +57,7 @@ impl Words<'_> {
                 self.symbols.insert(index(*dreg), Symbol::constant(data));
                 return;
             }
-            Expr::Bitwise {
-                sreg,
-                dreg,
-                mask,
-                xor,
-                ..
-            } => {
+            Expr::Bitwise { sreg, dreg, mask, xor, .. } => {
                 let symbol = self.symbol(*sreg).masked(mask, xor);
                 self.symbols.insert(index(*dreg), symbol);
                 return;
@@ -74,22 +68,12 @@ impl Words<'_> {
                 return;
             }
             Expr::Cmp { sreg, op, data } => return self.compare(*sreg, *op, data),
-            Expr::Range {
-                sreg,
-                inverted,
-                from,
-                to,
-            } => {
+            Expr::Range { sreg, inverted, from, to } => {
                 let symbol = self.symbol(*sreg);
                 let not = if *inverted { "!= " } else { "" };
                 format!("{} {not}{}", symbol.name, symbol.range(from, to))
             }
-            Expr::Lookup {
-                set,
-                sreg,
-                dreg,
-                inverted,
-            } => {
+            Expr::Lookup { set, sreg, dreg, inverted } => {
                 let text = self.look_up(set, *sreg, dreg.is_some(), *inverted);
                 match dreg {
                     Some(dreg) if *dreg != 0 => {
@@ -112,15 +96,8 @@ impl Words<'_> {
             Expr::Counter { .. } => "counter".to_owned(),
             Expr::Verdict(verdict) => verdict_text(verdict),
             Expr::Log { prefix: None } => "log".to_owned(),
-            Expr::Log {
-                prefix: Some(prefix),
-            } => format!("log prefix \"{prefix}\""),
-            Expr::Limit {
-                rate,
-                unit,
-                bytes,
-                over,
-            } => limit_text(*rate, *unit, *bytes, *over),
+            Expr::Log { prefix: Some(prefix) } => format!("log prefix \"{prefix}\""),
+            Expr::Limit { rate, unit, bytes, over } => limit_text(*rate, *unit, *bytes, *over),
             Expr::Reject(reject) => self.reject(*reject),
             Expr::Nat { keyword, .. } => (*keyword).to_owned(),
             Expr::Notrack => "notrack".to_owned(),
@@ -189,9 +166,8 @@ impl Words<'_> {
     fn keys(&self, register: u32, len: usize) -> Vec<Symbol> {
         let first = index(register);
         let slots = first..first.saturating_add(len.div_ceil(4).max(1));
-        let found: Vec<Symbol> = slots
-            .filter_map(|slot| self.symbols.get(&slot).cloned())
-            .collect();
+        let found: Vec<Symbol> =
+            slots.filter_map(|slot| self.symbols.get(&slot).cloned()).collect();
         if found.is_empty() {
             return vec![self.symbol(register)];
         }
@@ -246,11 +222,7 @@ fn elements_text(set: &Set, keys: &[Symbol]) -> String {
 fn key_text(set: &Set, key: &Key, symbols: &[Symbol]) -> String {
     let parts = |from: &[u8], to: Option<&[u8]>| -> String {
         let whole = [from.len()];
-        let fields = if set.fields.is_empty() {
-            &whole[..]
-        } else {
-            &set.fields
-        };
+        let fields = if set.fields.is_empty() { &whole[..] } else { &set.fields };
         let mut at = 0;
         let mut texts = Vec::new();
         for (field, len) in fields.iter().enumerate() {
@@ -322,29 +294,14 @@ fn match_text(found: &Match) -> String {
         false => format!("{low}-{high}"),
     };
     match found {
-        Match::Tcp {
-            sports,
-            dports,
-            flag_mask,
-            flag_set,
-            inverted,
-            ..
-        } => {
+        Match::Tcp { sports, dports, flag_mask, flag_set, inverted, .. } => {
             let all = (0, u16::MAX);
             let mut parts = Vec::new();
             if *sports != all {
-                parts.push(format!(
-                    "tcp sport {}{}",
-                    not(inverted & 1 != 0),
-                    port(*sports)
-                ));
+                parts.push(format!("tcp sport {}{}", not(inverted & 1 != 0), port(*sports)));
             }
             if *dports != all {
-                parts.push(format!(
-                    "tcp dport {}{}",
-                    not(inverted & 2 != 0),
-                    port(*dports)
-                ));
+                parts.push(format!("tcp dport {}{}", not(inverted & 2 != 0), port(*dports)));
             }
             if *flag_mask != 0 {
                 let flags = Symbol::flags().masked(&[*flag_mask], &[0]);
@@ -360,12 +317,7 @@ fn match_text(found: &Match) -> String {
             }
         }
         Match::OtherProtocol(name) => format!("meta l4proto {name}"),
-        Match::Multiport {
-            source,
-            destination,
-            ports,
-            inverted,
-        } => {
+        Match::Multiport { source, destination, ports, inverted } => {
             let ports: Vec<String> = ports.iter().map(|range| port(*range)).collect();
             let which = match (source, destination) {
                 (true, true) => "th sport or dport",
@@ -378,16 +330,10 @@ fn match_text(found: &Match) -> String {
             let states = Symbol::state().value(&u32::from(mask & 0x3f).to_ne_bytes());
             format!("ct state {}{states}", not(*inverted))
         }
-        Match::Mark {
-            mark,
-            mask: u32::MAX,
-            inverted,
-        } => format!("meta mark {}{mark:#x}", not(*inverted)),
-        Match::Mark {
-            mark,
-            mask,
-            inverted,
-        } => {
+        Match::Mark { mark, mask: u32::MAX, inverted } => {
+            format!("meta mark {}{mark:#x}", not(*inverted))
+        }
+        Match::Mark { mark, mask, inverted } => {
             let op = if *inverted { "!=" } else { "==" };
             format!("meta mark & {mask:#x} {op} {mark:#x}")
         }
@@ -403,11 +349,7 @@ fn match_text(found: &Match) -> String {
             });
             ids.collect::<Vec<_>>().join(" ")
         }
-        Match::AddrType {
-            source,
-            destination,
-            ..
-        } => {
+        Match::AddrType { source, destination, .. } => {
             let sides = [("saddr", source), ("daddr", destination)];
             let sides = sides.into_iter().filter(|(_, types)| **types != 0);
             let sides = sides.map(|(side, types)| match types {

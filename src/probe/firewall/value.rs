@@ -49,17 +49,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) const ANY: Slot = Slot {
-        low: 0,
-        high: u32::MAX,
-    };
+    pub(super) const ANY: Slot = Slot { low: 0, high: u32::MAX };
 
     /// Bytes within bounds, padded with zeros on the right.
     pub(super) fn between(low: &[u8], high: &[u8]) -> Slot {
-        Slot {
-            low: word(low),
-            high: word(high),
-        }
+        Slot { low: word(low), high: word(high) }
     }
 
     pub(super) fn known(self) -> Option<u32> {
@@ -74,33 +68,23 @@ impl Slot {
             _ => u32::MAX,
         };
         // A mask of leading ones keeps the order.
-        Slot {
-            low: self.low & mask,
-            high: self.high & mask,
-        }
+        Slot { low: self.low & mask, high: self.high & mask }
     }
 
     /// `(self & mask) ^ xor`.
     pub(super) fn masked(self, mask: u32, xor: u32) -> Slot {
         if mask == 0 {
-            return Slot {
-                low: xor,
-                high: xor,
-            };
+            return Slot { low: xor, high: xor };
         }
         let leading_ones = mask.leading_ones() + mask.trailing_zeros() == u32::BITS;
         match self.known() {
             Some(value) => {
                 let value = value & mask ^ xor;
-                Slot {
-                    low: value,
-                    high: value,
-                }
+                Slot { low: value, high: value }
             }
-            None if leading_ones && xor == 0 => Slot {
-                low: self.low & mask,
-                high: self.high & mask,
-            },
+            None if leading_ones && xor == 0 => {
+                Slot { low: self.low & mask, high: self.high & mask }
+            }
             None => Slot::ANY,
         }
     }
@@ -118,10 +102,7 @@ impl Slot {
             4 => value.swap_bytes(),
             _ => return Slot::ANY,
         };
-        Slot {
-            low: value,
-            high: value,
-        }
+        Slot { low: value, high: value }
     }
 }
 
@@ -135,10 +116,7 @@ fn word(bytes: &[u8]) -> u32 {
 
 /// Splits known bytes into slots.
 pub(super) fn slots(bytes: &[u8]) -> Vec<Slot> {
-    bytes
-        .chunks(4)
-        .map(|four| Slot::between(four, four))
-        .collect()
+    bytes.chunks(4).map(|four| Slot::between(four, four)).collect()
 }
 
 /// Which results comparing two values can have.
@@ -152,16 +130,9 @@ pub(super) struct Compared {
 impl Compared {
     /// Compares the first bytes of a value with known bytes, as `memcmp` does.
     pub(super) fn new(value: &[Slot], bytes: &[u8]) -> Compared {
-        let mut result = Compared {
-            equal: true,
-            ..Compared::default()
-        };
+        let mut result = Compared { equal: true, ..Compared::default() };
         for (at, four) in bytes.chunks(4).enumerate() {
-            let slot = value
-                .get(at)
-                .copied()
-                .unwrap_or(Slot::ANY)
-                .first(four.len());
+            let slot = value.get(at).copied().unwrap_or(Slot::ANY).first(four.len());
             let wanted = word(four);
             result.less |= slot.low < wanted;
             result.greater |= slot.high > wanted;
@@ -265,10 +236,7 @@ mod tests {
     #[test]
     fn bounds_decide_what_lies_outside_them() {
         // A source port that the kernel will choose between 32768 and 60999.
-        let port = [Slot::between(
-            &32768u16.to_be_bytes(),
-            &60999u16.to_be_bytes(),
-        )];
+        let port = [Slot::between(&32768u16.to_be_bytes(), &60999u16.to_be_bytes())];
         let is = |value: u16| Compared::new(&port, &value.to_be_bytes());
         assert_eq!(is(22).eq(), Tri::No);
         assert_eq!(is(40000).eq(), Tri::Maybe);

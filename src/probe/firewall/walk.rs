@@ -125,12 +125,7 @@ impl<'a> Walk<'a> {
         if flow != Flow::Through || !base.drops {
             return flow;
         }
-        let place = Place {
-            chain,
-            hook: base.hook,
-            rule: None,
-            rejects: false,
-        };
+        let place = Place { chain, hook: base.hook, rule: None, rejects: false };
         self.end(place, sure)
     }
 
@@ -160,12 +155,7 @@ impl<'a> Walk<'a> {
             };
             let certain = sure && fires.certain;
             for fate in fires.fates {
-                let place = Place {
-                    chain,
-                    hook,
-                    rule: Some(rule),
-                    rejects: fate == Fate::Reject,
-                };
+                let place = Place { chain, hook, rule: Some(rule), rejects: fate == Fate::Reject };
                 let flow = match fate {
                     Fate::Next => Flow::Through,
                     Fate::Accept if certain => return Flow::Accepted,
@@ -217,15 +207,11 @@ impl<'a> Walk<'a> {
     }
 
     fn doubt(&mut self, place: Place<'a>, drops: bool) -> Flow {
-        let known = self
-            .decision
-            .doubts
-            .iter()
-            .any(|doubt| match (doubt.place.rule, place.rule) {
-                (Some(a), Some(b)) => std::ptr::eq(a, b) && doubt.drops == drops,
-                (None, None) => std::ptr::eq(doubt.place.chain, place.chain),
-                _ => false,
-            });
+        let known = self.decision.doubts.iter().any(|doubt| match (doubt.place.rule, place.rule) {
+            (Some(a), Some(b)) => std::ptr::eq(a, b) && doubt.drops == drops,
+            (None, None) => std::ptr::eq(doubt.place.chain, place.chain),
+            _ => false,
+        });
         if !known {
             self.decision.doubts.push(Doubt { place, drops });
         }

@@ -137,18 +137,14 @@ fn element(attributes: &IterableSetelemAttrs<'_>) -> RawElement {
     };
     let bytes = |data: IterableDataAttrs<'_>| Some(data.get_value().ok()?.to_vec());
     let conditional = |expr: IterableExprAttrs<'_>| {
-        expr.get_name()
-            .is_ok_and(|name| name.to_bytes() != b"counter")
+        expr.get_name().is_ok_and(|name| name.to_bytes() != b"counter")
     };
     let single = attributes.get_expr().is_ok_and(conditional);
-    let several = attributes.get_expressions().is_ok_and(|list| {
-        list.flatten()
-            .any(|ExprListAttrs::Elem(expr)| conditional(expr))
-    });
+    let several = attributes
+        .get_expressions()
+        .is_ok_and(|list| list.flatten().any(|ExprListAttrs::Elem(expr)| conditional(expr)));
     RawElement {
-        key: (attributes.get_key().ok())
-            .and_then(bytes)
-            .unwrap_or_default(),
+        key: (attributes.get_key().ok()).and_then(bytes).unwrap_or_default(),
         key_end: attributes.get_key_end().ok().and_then(bytes),
         value,
         interval_end: flags & INTERVAL_END != 0,
@@ -211,14 +207,8 @@ fn untyped(name: &str, data: &[u8]) -> Option<Expr> {
             bytes: number(4) == Some(1),
             over: number(5).is_some_and(|flags| flags & 1 != 0),
         },
-        "masq" => Expr::Nat {
-            keyword: "masquerade",
-            changes: Nat::Source,
-        },
-        "redir" => Expr::Nat {
-            keyword: "redirect",
-            changes: Nat::Destination,
-        },
+        "masq" => Expr::Nat { keyword: "masquerade", changes: Nat::Source },
+        "redir" => Expr::Nat { keyword: "redirect", changes: Nat::Destination },
         "notrack" => Expr::Notrack,
         "dup" | "last" => Expr::Passive(name.to_owned()),
         _ => return None,
@@ -232,10 +222,7 @@ fn typed(family: Family, data: &ExprOps<'_>) -> Option<Expr> {
         ExprOps::Ct(ct) => ct_expression(ct)?,
         ExprOps::Fib(fib) => Expr::Load {
             dreg: fib.get_dreg().ok()?,
-            source: Source::Fib {
-                flags: fib.get_flags().ok()?,
-                result: fib.get_result().ok()?,
-            },
+            source: Source::Fib { flags: fib.get_flags().ok()?, result: fib.get_result().ok()? },
         },
         ExprOps::Cmp(cmp) => Expr::Cmp {
             sreg: cmp.get_sreg().ok()?,
@@ -270,13 +257,10 @@ fn typed(family: Family, data: &ExprOps<'_>) -> Option<Expr> {
                 Expr::Constant { dreg, data }
             }
         }
-        ExprOps::Counter(counter) => Expr::Counter {
-            packets: counter.get_packets().ok()?,
-            bytes: counter.get_bytes().ok()?,
-        },
-        ExprOps::Log(log) => Expr::Log {
-            prefix: log.get_prefix().ok().map(text),
-        },
+        ExprOps::Counter(counter) => {
+            Expr::Counter { packets: counter.get_packets().ok()?, bytes: counter.get_bytes().ok()? }
+        }
+        ExprOps::Log(log) => Expr::Log { prefix: log.get_prefix().ok().map(text) },
         ExprOps::Reject(reject) => {
             let code = reject.get_icmp_code().unwrap_or(0);
             Expr::Reject(match reject.get_type().ok()? {
@@ -287,14 +271,8 @@ fn typed(family: Family, data: &ExprOps<'_>) -> Option<Expr> {
             })
         }
         ExprOps::Nat(nat) => match nat.get_type().ok()? {
-            0 => Expr::Nat {
-                keyword: "snat",
-                changes: Nat::Source,
-            },
-            _ => Expr::Nat {
-                keyword: "dnat",
-                changes: Nat::Destination,
-            },
+            0 => Expr::Nat { keyword: "snat", changes: Nat::Source },
+            _ => Expr::Nat { keyword: "dnat", changes: Nat::Destination },
         },
         ExprOps::Match(found) => Expr::Match(xt::Match::read(
             &text(found.get_name().ok()?),
@@ -338,14 +316,8 @@ fn ct_expression(ct: &IterableExprCtAttrs<'_>) -> Option<Expr> {
 /// The same expression loads with a destination register and stores with a source register.
 fn either(dreg: Option<u32>, sreg: Option<u32>, place: Source) -> Option<Expr> {
     match (dreg, sreg) {
-        (Some(dreg), _) => Some(Expr::Load {
-            dreg,
-            source: place,
-        }),
-        (None, Some(sreg)) => Some(Expr::Store {
-            sreg,
-            target: place,
-        }),
+        (Some(dreg), _) => Some(Expr::Load { dreg, source: place }),
+        (None, Some(sreg)) => Some(Expr::Store { sreg, target: place }),
         (None, None) => None,
     }
 }

@@ -124,16 +124,13 @@ impl Match {
                 let mask = info.u16(150)?;
                 Match::State { mask, inverted }
             }
-            ("state", 0) => Match::State {
-                mask: u16::try_from(info.u32(0)?).ok()?,
-                inverted: false,
-            },
+            ("state", 0) => {
+                Match::State { mask: u16::try_from(info.u32(0)?).ok()?, inverted: false }
+            }
             ("comment", 0) => Match::Comment(info.text()),
-            ("mark", 1) => Match::Mark {
-                mark: info.u32(0)?,
-                mask: info.u32(4)?,
-                inverted: info.u8(8)? != 0,
-            },
+            ("mark", 1) => {
+                Match::Mark { mark: info.u32(0)?, mask: info.u32(4)?, inverted: info.u8(8)? != 0 }
+            }
             ("owner", 1) => {
                 let (wanted, inverted) = (info.u8(16)?, info.u8(17)?);
                 (wanted & !3 == 0).then_some(())?;

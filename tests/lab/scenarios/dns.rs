@@ -47,14 +47,16 @@ pub(crate) fn all() -> Vec<Scenario> {
             .second_dns(Zone::usual())
             .resolv(TWO_SERVERS)
             .diagnose("www.lab.test:80")
-            .expect(healthy().or_degraded("dns.server_partial").naming("10.4.9.53").within_ms(7000)),
+            .expect(
+                healthy().or_degraded("dns.server_partial").naming("10.4.9.53").within_ms(7000),
+            ),
         scenario("the second of two name servers has its port closed")
             .resolv(TWO_SERVERS)
             .diagnose("www.lab.test:80")
             .expect(healthy().or_degraded("dns.server_partial").naming("10.4.9.54")),
-        scenario("the name does not exist")
-            .diagnose("nowhere.lab.test:80")
-            .expect(fault("dns.name_not_resolved").resolver("10.4.9.53").confirmed().within_ms(1500)),
+        scenario("the name does not exist").diagnose("nowhere.lab.test:80").expect(
+            fault("dns.name_not_resolved").resolver("10.4.9.53").confirmed().within_ms(1500),
+        ),
         scenario("the name is an alias of one that does not exist")
             .dns(Zone::usual().alias("old.lab.test", "gone.lab.test"))
             .diagnose("old.lab.test:80")

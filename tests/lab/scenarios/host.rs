@@ -16,9 +16,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .ip("s", "link set s0 down")
             .diagnose("[fd04:3::2]:80")
             .expect(down("fd04:3::2")),
-        scenario("no host has the address")
-            .diagnose("10.4.3.66:80")
-            .expect(down("10.4.3.66")),
+        scenario("no host has the address").diagnose("10.4.3.66:80").expect(down("10.4.3.66")),
         scenario("the target of a name is off")
             .ip("s", "link set s0 down")
             .diagnose("four.lab.test:80")
@@ -43,7 +41,10 @@ pub(crate) fn all() -> Vec<Scenario> {
             .expect(fault("tcp.timeout_silent").path(1, "10.4.1.1").alternative("host.down")),
         scenario("ping is filtered and the service works")
             .ping_allowed()
-            .nft("r2", chain("forward", "icmp type echo-request drop; icmpv6 type echo-request drop"))
+            .nft(
+                "r2",
+                chain("forward", "icmp type echo-request drop; icmpv6 type echo-request drop"),
+            )
             .diagnose("10.4.3.2:80")
             .expect(healthy().finding("icmp.filtered").within_ms(4000)),
         scenario("every third ping is lost and the service works")
@@ -51,7 +52,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             .frames(|| {
                 let mut count = 0;
                 move |way, frame| {
-                    let reply = way == Way::Back && frame.get(12..14) == Some(&[8, 0]) && frame[23] == 1;
+                    let reply =
+                        way == Way::Back && frame.get(12..14) == Some(&[8, 0]) && frame[23] == 1;
                     count += u32::from(reply && frame[34] == 0);
                     !(reply && frame[34] == 0 && count % 3 == 0)
                 }

@@ -15,7 +15,9 @@ pub(crate) fn all() -> Vec<Scenario> {
     let v6 = "[fd04:3::2]:5432";
     vec![
         scenario("nobody listens").diagnose(v4).expect(no_listener("10.4.3.2")),
-        scenario("nobody listens on the IPv6 address").diagnose(v6).expect(no_listener("fd04:3::2")),
+        scenario("nobody listens on the IPv6 address")
+            .diagnose(v6)
+            .expect(no_listener("fd04:3::2")),
         scenario("nobody listens, by name")
             .diagnose("four.lab.test:5432")
             .expect(no_listener("10.4.3.2")),
@@ -105,12 +107,16 @@ pub(crate) fn all() -> Vec<Scenario> {
             .expect(middlebox().path(2, "fd04:2::2")),
         scenario("the second router resets and nothing else of the host answers")
             .no_services()
-            .nft("r2", crate::rules::chain("forward", "ip daddr 10.4.3.2 tcp flags syn reject with tcp reset; ip daddr 10.4.3.2 drop"))
+            .nft(
+                "r2",
+                crate::rules::chain(
+                    "forward",
+                    "ip daddr 10.4.3.2 tcp flags syn reject with tcp reset; ip daddr 10.4.3.2 drop",
+                ),
+            )
             .diagnose(v4)
             .expect(
-                fault("tcp.refused_middlebox")
-                    .or_id("tcp.refused_no_listener")
-                    .within_ms(5000),
+                fault("tcp.refused_middlebox").or_id("tcp.refused_no_listener").within_ms(5000),
             ),
         scenario("the host's own firewall resets")
             .nft("s", to_port("input", 5432, &reject("tcp reset")))

@@ -46,7 +46,10 @@ pub(crate) fn all() -> Vec<Scenario> {
             .diagnose("[fd04:3::2]:80")
             .expect(local("route.unreachable")),
         scenario("a policy rule sends one port into an unreachable table")
-            .ip("c", "rule add ipproto tcp dport 80 table 77\nroute add unreachable default table 77")
+            .ip(
+                "c",
+                "rule add ipproto tcp dport 80 table 77\nroute add unreachable default table 77",
+            )
             .diagnose("10.4.3.2:80")
             .expect(local("route.unreachable")),
         scenario("a policy rule prohibits the target")
