@@ -127,7 +127,7 @@ fn unknown_words_are_refused_with_the_nearest_known_one() {
     assert_refused(&["probe", "tcp_conect", "a:1"], "did you mean tcp_connect?");
     assert_refused(&["probe", "dns", "--with", "nam=x"], "did you mean name?");
     assert_refused(&["explain", "tcp_conect"], "did you mean tcp_connect?");
-    assert_refused(&["explain", "tcp_connect.outcom"], "did you mean outcome?");
+    assert_refused(&["explain", "tcp_connect.outcom"], "did you mean tcp_connect.outcome?");
     assert_refused(&["explain", "\u{1b}[2J"], "\\u{1b}[2J");
     assert_refused(&["diagnose", "--\u{7}"], "--");
 }

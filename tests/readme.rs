@@ -28,11 +28,8 @@ fn blocks(text: &str) -> Vec<Block> {
     for (nth, line) in text.lines().enumerate() {
         match (line.strip_prefix("```"), open.take()) {
             (Some(info), None) => {
-                open = Some(Block {
-                    info: info.trim().to_owned(),
-                    first: nth + 1,
-                    lines: Vec::new(),
-                });
+                open =
+                    Some(Block { info: info.trim().to_owned(), first: nth + 1, lines: Vec::new() });
             }
             (Some(_), Some(block)) => blocks.push(block),
             (None, Some(mut block)) => {

@@ -15,11 +15,7 @@ use crate::sys::caps;
 pub(super) fn run(global: &Global, target: &str, judge: &Judge) -> Result<u8, Usage> {
     let target = parse(target)?;
     let entry = entry(&target, global)?;
-    let name = match &global.runbook {
-        Some(name) => name,
-        None => runbooks::default_name(&target.host),
-    };
-    let runbook = runbooks::load(name)?;
+    let runbook = runbooks::for_host(global.runbook.as_deref(), &target.host)?;
     let params = params::bind(&runbook, &global.param)?;
     deliver::check(global)?;
     let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget: global.budget() };

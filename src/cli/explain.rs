@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::cli::args::Global;
-use crate::cli::nearest::suggestion;
+use crate::cli::nearest::nearest;
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, runbooks, status};
 use crate::model::diagnosis::{Confidence, Place, RemedyPlace, Severity};
@@ -45,7 +45,7 @@ pub(super) fn run(global: &Global, id: Option<&str>) -> Result<u8, Usage> {
 
 fn contents(catalogue: &Catalogue) -> Page {
     let mut parts = vec![Part::Heading("Diagnoses".to_owned())];
-    let entries = &catalogue.entries;
+    let entries: Vec<&Entry> = catalogue.all().collect();
     parts.extend(
         entries.iter().map(|entry| Part::Item(entry.id.clone(), shown(entry.title.source()))),
     );
@@ -67,18 +67,32 @@ fn page(id: &str, catalogue: &Catalogue) -> Result<Page, Usage> {
     if let Some(spec) = Spec::find(id) {
         return Ok(probe(spec));
     }
-    if let Some((name, path)) = id.split_once('.')
-        && let Some(spec) = Spec::find(name)
+    let probe = id.split_once('.').and_then(|(name, path)| Some((Spec::find(name)?, path)));
+    if let Some((spec, path)) = probe
+        && let Some(page) = field(spec, path)
     {
-        return field(spec, path);
+        return Ok(page);
     }
-    let diagnoses = catalogue.entries.iter().map(|entry| entry.id.as_str());
-    let known: Vec<&str> = diagnoses.chain(REGISTRY.iter().map(|spec| spec.id)).collect();
-    let help = match crate::cli::nearest::nearest(id, known) {
+    Err(unknown(id, catalogue, probe.map(|(spec, _)| spec)))
+}
+
+/// Nothing has that id; a probe's name may be the first part of it.
+fn unknown(id: &str, catalogue: &Catalogue, spec: Option<&Spec>) -> Usage {
+    let mut known: Vec<String> = catalogue.all().map(|entry| entry.id.clone()).collect();
+    known.extend(REGISTRY.iter().map(|spec| spec.id.to_owned()));
+    if let Some(spec) = spec {
+        let (args, result) = ((spec.args)(), (spec.result)());
+        let fields = result.fields.into_iter().chain(args.fields);
+        known.extend(fields.map(|field| format!("{}.{}", spec.id, field.name)));
+    }
+    let help = match nearest(id, known.iter().map(String::as_str)) {
         Some(name) => format!("did you mean {name}?"),
-        None => "tcpdoctor explain lists all diagnoses and probes".to_owned(),
+        None => match spec {
+            Some(spec) => format!("tcpdoctor explain {} lists the fields of that probe", spec.id),
+            None => "tcpdoctor explain lists all diagnoses and probes".to_owned(),
+        },
     };
-    Err(Usage::new(format!("nothing is called {}", quoted(id))).help(help))
+    Usage::new(format!("nothing is called {}", quoted(id))).help(help)
 }
 
 fn diagnosis(entry: &Entry) -> Page {
@@ -154,17 +168,9 @@ fn probe(spec: &Spec) -> Page {
 }
 
 /// Explains `probe.field` or `probe.field.inner`, looked up in the result, then in the arguments.
-fn field(spec: &Spec, path: &str) -> Result<Page, Usage> {
+fn field(spec: &Spec, path: &str) -> Option<Page> {
     let (args, result) = ((spec.args)(), (spec.result)());
-    let found = lookup(&result, path).or_else(|| lookup(&args, path));
-    let Some(field) = found else {
-        let known: Vec<&str> = [&result, &args]
-            .into_iter()
-            .flat_map(|record| record.fields.iter().map(|field| field.name.as_str()))
-            .collect();
-        let problem = format!("probe {} has no field {}", spec.id, quoted(path));
-        return Err(Usage::new(problem).help(suggestion(path, known)));
-    };
+    let field = lookup(&result, path).or_else(|| lookup(&args, path))?;
     let mut parts = vec![
         Part::Heading(format!("{}.{path}: {}", spec.id, field.ty.name())),
         Part::Text(meaning(&field)),
@@ -180,7 +186,7 @@ fn field(spec: &Spec, path: &str) -> Result<Page, Usage> {
         );
     }
     let data = describe(&field);
-    Ok(Page { parts, data })
+    Some(Page { parts, data })
 }
 
 fn lookup(record: &Record, path: &str) -> Option<Field> {

@@ -5,15 +5,26 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Reads a file, or stdin for `-`, up to `most` bytes.
+/// Reads a file up to `most` bytes.
 ///
 /// # Errors
 ///
 /// Returns what reading met; `FileTooLarge` past the bound.
-pub(super) fn read(path: &str, most: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    bounded(File::open(path)?, most)
+}
+
+/// Reads stdin up to `most` bytes.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) fn read_stdin(most: u64) -> io::Result<Vec<u8>> {
+    bounded(io::stdin(), most)
+}
+
+fn bounded(reader: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let reader: Box<dyn Read> =
-        if path == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
     reader.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::ErrorKind::FileTooLarge.into());

@@ -1,6 +1,7 @@
 //! `tcpdoctor replay FILE`: walks a saved report again, offline.
 
 use std::io;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -20,7 +21,10 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
             .help("leave them out, or run diagnose again with them"));
     }
     let report = read(file)?;
-    let runbook = runbooks::load(global.runbook.as_deref().unwrap_or_else(|| named_by(&report)))?;
+    let runbook = match &global.runbook {
+        Some(name) => runbooks::load(name)?,
+        None => runbooks::of_report(&report.runbook)?,
+    };
     deliver::check(global)?;
     if global.runbook.is_none() && runbook.sha256 != report.runbook.sha256 {
         terminal::complain(&format!(
@@ -34,13 +38,13 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
     Ok(deliver::deliver(global, ended, |format, style, out| format.write(&replayed, style, out)))
 }
 
-fn named_by(report: &Report) -> &str {
-    if report.runbook.source == "builtin" { &report.runbook.name } else { &report.runbook.source }
-}
-
 fn read(file: &str) -> Result<Report, Usage> {
     let shown = if file == "-" { "stdin".to_owned() } else { quoted(file) };
-    let bytes = files::read(file, MOST_BYTES).map_err(|error| {
+    let read = match file {
+        "-" => files::read_stdin(MOST_BYTES),
+        path => files::read(Path::new(path), MOST_BYTES),
+    };
+    let bytes = read.map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::NotFound => "there is no such file".to_owned(),
             io::ErrorKind::IsADirectory => "it is a directory".to_owned(),

@@ -9,12 +9,23 @@ pub(super) struct Usage {
     problem: String,
     /// What to write instead.
     help: Option<String>,
+    whole: bool,
 }
 
 impl Usage {
     /// States a problem.
     pub(super) fn new(problem: impl Into<String>) -> Usage {
-        Usage { problem: problem.into(), help: None }
+        Usage { problem: problem.into(), help: None, whole: false }
+    }
+
+    /// Takes a message that is complete: several problems, with their places and helps.
+    pub(super) fn whole(message: impl Into<String>) -> Usage {
+        Usage { problem: message.into(), help: None, whole: true }
+    }
+
+    /// Returns whether the message is complete and takes no help.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Adds what to write instead.
@@ -26,6 +37,9 @@ impl Usage {
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.whole {
+            return f.write_str(&self.problem);
+        }
         write!(f, "error: {}", self.problem)?;
         match &self.help {
             Some(help) => write!(f, "\n  help: {help}"),

@@ -63,7 +63,7 @@ fn ladder(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()>
         .filter(|step| style.verbose && !walked.iter().any(|other| std::ptr::eq(*other, *step)))
         .collect();
     let column = Layer::ALL.iter().map(|layer| layer.name().len()).max().unwrap_or(0);
-    for step in &walked {
+    for step in walked.iter().filter(|step| style.verbose || says_something(step)) {
         rung(step, column, style, out)?;
     }
     if !aside.is_empty() {
@@ -73,6 +73,11 @@ fn ladder(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// Returns whether a step has anything to tell: one that only branches on what is known has not.
+fn says_something(step: &StepEntry) -> bool {
+    step.probe.is_some() || step.text.is_some() || step.observation.is_some()
 }
 
 /// Returns the entries of the walked path in its order; a step that the path names but the report

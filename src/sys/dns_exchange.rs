@@ -76,19 +76,15 @@ pub async fn udp<T>(
     let end = Instant::now() + patience;
     let mut buffer = vec![0; LARGEST];
     let mut strays = 0;
-    for (tries, (packet, until)) in [(first, end - patience / 2), (again, end)]
-        .into_iter()
-        .enumerate()
+    for (tries, (packet, until)) in
+        [(first, end - patience / 2), (again, end)].into_iter().enumerate()
     {
         let sent = clock::now();
         if let Err(error) = socket.send(packet).await {
             // A local `reject` answers inside send(): EPERM, and the ICMP error is queued already.
             return match offender(&socket) {
                 Some((errno, from)) => Exchange::Rejected { errno, from },
-                None => Exchange::NotSent {
-                    operation: "send",
-                    errno: errno_of(&error),
-                },
+                None => Exchange::NotSent { operation: "send", errno: errno_of(&error) },
             };
         }
         loop {
@@ -97,11 +93,7 @@ pub async fn udp<T>(
                 Ok(Ok(length)) => {
                     if let Some(value) = read(&buffer[..length]) {
                         let tries = tries as u32 + 1;
-                        return Exchange::Answered {
-                            value,
-                            rtt_ms: clock::ms_since(sent),
-                            tries,
-                        };
+                        return Exchange::Answered { value, rtt_ms: clock::ms_since(sent), tries };
                     }
                 }
                 Ok(Err(error)) => {
@@ -129,11 +121,7 @@ pub async fn tcp<T>(
     patience: Duration,
     mut read: impl FnMut(&[u8]) -> Option<T>,
 ) -> Exchange<T> {
-    let socket = if to.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    };
+    let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let socket = match socket {
         Ok(socket) => socket,
         Err(error) => {
@@ -161,16 +149,11 @@ pub async fn tcp<T>(
         Ok::<_, io::Error>(None)
     };
     match tokio::time::timeout(patience, conversation).await {
-        Ok(Ok(Some(value))) => Exchange::Answered {
-            value,
-            rtt_ms: clock::ms_since(started),
-            tries: 1,
-        },
+        Ok(Ok(Some(value))) => {
+            Exchange::Answered { value, rtt_ms: clock::ms_since(started), tries: 1 }
+        }
         Ok(Ok(None)) | Err(_) => Exchange::Silent,
-        Ok(Err(error)) => Exchange::Rejected {
-            errno: errno_of(&error),
-            from: None,
-        },
+        Ok(Err(error)) => Exchange::Rejected { errno: errno_of(&error), from: None },
     }
 }
 
@@ -190,10 +173,7 @@ pub fn random_id() -> u16 {
 /// Opens a UDP socket connected to the server, with errors of all kinds switched on.
 fn connected(to: SocketAddr) -> Result<UdpSocket, Exchange<()>> {
     let no_socket = |operation| {
-        move |error: io::Error| Exchange::NoSocket {
-            operation,
-            errno: errno_of(&error),
-        }
+        move |error: io::Error| Exchange::NoSocket { operation, errno: errno_of(&error) }
     };
     let socket = Socket::new(
         Domain::for_address(to),
@@ -220,10 +200,7 @@ fn connected(to: SocketAddr) -> Result<UdpSocket, Exchange<()>> {
     }
     socket
         .connect(&to.into())
-        .map_err(|error| Exchange::NotSent {
-            operation: "connect",
-            errno: errno_of(&error),
-        })?;
+        .map_err(|error| Exchange::NotSent { operation: "connect", errno: errno_of(&error) })?;
     UdpSocket::from_std(socket.into()).map_err(no_socket("epoll_ctl"))
 }
 
@@ -279,9 +256,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(5);
 
     fn run<F: Future>(future: F) -> F::Output {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.unwrap().block_on(future)
     }
 
@@ -303,14 +278,7 @@ mod tests {
             let patience = Duration::from_millis(400);
             let (exchange, ()) = tokio::join!(udp(to, b"first", b"again", patience, read), serve);
             assert!(
-                matches!(
-                    exchange,
-                    Exchange::Answered {
-                        value: 7,
-                        tries: 2,
-                        ..
-                    }
-                ),
+                matches!(exchange, Exchange::Answered { value: 7, tries: 2, .. }),
                 "{exchange:?}"
             );
         });
@@ -324,10 +292,8 @@ mod tests {
                 let to = held.local_addr().unwrap();
                 drop(held);
                 let exchange = udp(to, b"x", b"x", PATIENCE, |_| Some(())).await;
-                let rejected = Exchange::Rejected {
-                    errno: Errno::ECONNREFUSED,
-                    from: address.parse().ok(),
-                };
+                let rejected =
+                    Exchange::Rejected { errno: Errno::ECONNREFUSED, from: address.parse().ok() };
                 assert_eq!(exchange, rejected);
             });
         }
@@ -352,10 +318,7 @@ mod tests {
             };
             let read = |bytes: &[u8]| (bytes == b"answer").then_some(());
             let (exchange, _stream) = tokio::join!(tcp(to, b"question", PATIENCE, read), serve);
-            assert!(
-                matches!(exchange, Exchange::Answered { .. }),
-                "{exchange:?}"
-            );
+            assert!(matches!(exchange, Exchange::Answered { .. }), "{exchange:?}");
         });
     }
 
@@ -364,13 +327,7 @@ mod tests {
         run(async {
             let to = "127.0.0.1:1".parse().unwrap();
             let exchange = tcp::<()>(to, b"x", PATIENCE, |_| None).await;
-            assert_eq!(
-                exchange,
-                Exchange::Rejected {
-                    errno: Errno::ECONNREFUSED,
-                    from: None
-                }
-            );
+            assert_eq!(exchange, Exchange::Rejected { errno: Errno::ECONNREFUSED, from: None });
         });
     }
 }

@@ -59,10 +59,7 @@ pub fn resolv_conf() -> ResolvConf {
     const PATH: &str = "/etc/resolv.conf";
     let (text, problem) = match read(PATH) {
         Ok(text) => (text, None),
-        Err(error) => (
-            String::new(),
-            Some(format!("{PATH}: {}", errno_name(&error))),
-        ),
+        Err(error) => (String::new(), Some(format!("{PATH}: {}", errno_name(&error)))),
     };
     let host = read("/proc/sys/kernel/hostname").unwrap_or_default();
     let domain = host.trim().split_once('.').map(|(_, domain)| domain);
@@ -80,10 +77,7 @@ pub fn resolv_conf() -> ResolvConf {
 /// The address that glibc asks when no server is configured.
 pub fn default_server() -> NameServer {
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    NameServer {
-        text: address.to_string(),
-        to: SocketAddr::new(address, 53),
-    }
+    NameServer { text: address.to_string(), to: SocketAddr::new(address, 53) }
 }
 
 /// Reads the services that answer for host names, in order; glibc's default when there is no line.
@@ -118,9 +112,7 @@ pub fn hosts_addresses(name: &str) -> Vec<String> {
 /// Returns the address of a line of the hosts file when it names the name, letter case aside.
 fn hosts_line(line: &[u8], name: &str) -> Option<String> {
     let line = line.split(|byte| *byte == b'#').next()?;
-    let mut words = line
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty());
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let address = words.next()?;
     let name = name.strip_suffix('.').unwrap_or(name).as_bytes();
     words.find(|word| word.eq_ignore_ascii_case(name))?;
@@ -155,8 +147,7 @@ pub fn parse_resolv_conf(
         let mut words = rest.split_ascii_whitespace();
         match keyword {
             "nameserver" if conf.servers.len() < MOST_SERVERS => {
-                conf.servers
-                    .extend(words.next().and_then(|word| name_server(word, &scope)));
+                conf.servers.extend(words.next().and_then(|word| name_server(word, &scope)));
             }
             // The last of `domain` and `search` wins.
             "domain" => conf.search = words.next().map(search_list).unwrap_or_default(),
@@ -218,13 +209,8 @@ pub fn parse_nsswitch(text: &str) -> Vec<Service> {
             }
             rest = after.trim_start();
         } else {
-            let end = rest
-                .find(|c: char| c == '[' || c.is_whitespace())
-                .unwrap_or(rest.len());
-            services.push(Service {
-                name: rest[..end].to_owned(),
-                action: None,
-            });
+            let end = rest.find(|c: char| c == '[' || c.is_whitespace()).unwrap_or(rest.len());
+            services.push(Service { name: rest[..end].to_owned(), action: None });
             rest = rest[end..].trim_start();
         }
     }
@@ -242,9 +228,7 @@ pub fn split_zone(text: &str) -> (&str, Option<&str>) {
 
 /// Returns the number of the interface that a zone names; 0 when there is none.
 pub fn scope_of(zone: &str) -> u32 {
-    zone.parse()
-        .or_else(|_| nix::net::if_::if_nametoindex(zone))
-        .unwrap_or(0)
+    zone.parse().or_else(|_| nix::net::if_::if_nametoindex(zone)).unwrap_or(0)
 }
 
 fn read(path: &str) -> io::Result<String> {
@@ -270,10 +254,7 @@ mod tests {
     }
 
     fn texts(conf: &ResolvConf) -> Vec<&str> {
-        conf.servers
-            .iter()
-            .map(|server| server.text.as_str())
-            .collect()
+        conf.servers.iter().map(|server| server.text.as_str()).collect()
     }
 
     #[test]
@@ -284,23 +265,15 @@ mod tests {
              nameserver 192.0.2.99\noptions bogus edns0\n",
         );
         assert_eq!(texts(&conf), ["192.0.2.53", "fe80::1%eth0", "2001:db8::1"]);
-        let SocketAddr::V6(to) = conf.servers[1].to else {
-            panic!("not IPv6")
-        };
+        let SocketAddr::V6(to) = conf.servers[1].to else { panic!("not IPv6") };
         assert_eq!((to.scope_id(), to.port()), (4, 53));
     }
 
     #[test]
     fn the_last_of_domain_and_search_wins() {
         assert_eq!(conf("").search, ["lan.test"]);
-        assert_eq!(
-            conf("domain a.test\nsearch b.test c.test\n").search,
-            ["b.test", "c.test"]
-        );
-        assert_eq!(
-            conf("search b.test c.test\ndomain a.test\n").search,
-            ["a.test"]
-        );
+        assert_eq!(conf("domain a.test\nsearch b.test c.test\n").search, ["b.test", "c.test"]);
+        assert_eq!(conf("search b.test c.test\ndomain a.test\n").search, ["a.test"]);
     }
 
     #[test]
@@ -314,9 +287,7 @@ mod tests {
     fn services_keep_their_order_and_actions() {
         let name_and_action = |text| -> Vec<(String, Option<String>)> {
             let services = parse_nsswitch(text).into_iter();
-            services
-                .map(|service| (service.name, service.action))
-                .collect()
+            services.map(|service| (service.name, service.action)).collect()
         };
         let plain = |name: &str| (name.to_owned(), None);
         assert_eq!(name_and_action(""), [plain("files"), plain("dns")]);
@@ -326,20 +297,14 @@ mod tests {
             ),
             [
                 plain("files"),
-                (
-                    "mdns4_minimal".to_owned(),
-                    Some("NOTFOUND=return".to_owned())
-                ),
+                ("mdns4_minimal".to_owned(), Some("NOTFOUND=return".to_owned())),
                 plain("dns"),
             ]
         );
         assert_eq!(name_and_action("hosts:\n"), []);
         assert_eq!(
             name_and_action("hosts: resolve[!UNAVAIL=return]dns"),
-            [
-                ("resolve".to_owned(), Some("!UNAVAIL=return".to_owned())),
-                plain("dns")
-            ]
+            [("resolve".to_owned(), Some("!UNAVAIL=return".to_owned())), plain("dns")]
         );
     }
 
@@ -347,21 +312,14 @@ mod tests {
     fn a_hosts_line_matches_the_name_and_its_aliases_letter_case_aside() {
         let line = b"192.0.2.7\tdb.test DB # old.test\n";
         for name in ["db.test", "Db", "db.test."] {
-            assert_eq!(
-                hosts_line(line, name).as_deref(),
-                Some("192.0.2.7"),
-                "{name}"
-            );
+            assert_eq!(hosts_line(line, name).as_deref(), Some("192.0.2.7"), "{name}");
         }
         for name in ["old.test", "192.0.2.7", "b.test"] {
             assert_eq!(hosts_line(line, name), None, "{name}");
         }
         assert_eq!(hosts_line(b"not-an-address db.test", "db.test"), None);
         assert_eq!(hosts_line(b"\xff\xfe db.test", "db.test"), None);
-        assert_eq!(
-            hosts_line(b"fe80::1%eth0 db.test", "db.test").as_deref(),
-            Some("fe80::1%eth0")
-        );
+        assert_eq!(hosts_line(b"fe80::1%eth0 db.test", "db.test").as_deref(), Some("fe80::1%eth0"));
     }
 
     proptest! {

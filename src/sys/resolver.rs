@@ -50,10 +50,7 @@ pub fn start_lookup(name: &str, families: Families) -> Option<oneshot::Receiver<
         .spawn(move || {
             let result = lookup(&name, families);
             // The receiver may have stopped waiting.
-            let _ = sender.send(Lookup {
-                result,
-                ms: clock::ms_since(start),
-            });
+            let _ = sender.send(Lookup { result, ms: clock::ms_since(start) });
         })
         .ok()?;
     Some(receiver)
@@ -81,12 +78,7 @@ fn lookup(name: &CStr, families: Families) -> Result<Vec<String>, String> {
     let mut list: *mut libc::addrinfo = std::ptr::null_mut();
     // SAFETY: the name is NUL-terminated, hints and list live through the call.
     let code = unsafe {
-        libc::getaddrinfo(
-            name.as_ptr(),
-            std::ptr::null(),
-            &raw const hints,
-            &raw mut list,
-        )
+        libc::getaddrinfo(name.as_ptr(), std::ptr::null(), &raw const hints, &raw mut list)
     };
     let errno = Errno::last();
     if code != 0 {
@@ -173,15 +165,9 @@ mod tests {
     #[test]
     fn literals_come_back_without_a_network() {
         let ask = |name: &CStr, families| lookup(name, families);
-        assert_eq!(
-            ask(c"127.0.0.1", Families::Any),
-            Ok(vec!["127.0.0.1".to_owned()])
-        );
+        assert_eq!(ask(c"127.0.0.1", Families::Any), Ok(vec!["127.0.0.1".to_owned()]));
         assert_eq!(ask(c"::1", Families::V6), Ok(vec!["::1".to_owned()]));
-        assert_eq!(
-            ask(c"fe80::1%lo", Families::Any),
-            Ok(vec!["fe80::1%lo".to_owned()])
-        );
+        assert_eq!(ask(c"fe80::1%lo", Families::Any), Ok(vec!["fe80::1%lo".to_owned()]));
         assert!(ask(c"::1", Families::V4).is_err_and(|code| code.starts_with("EAI_")));
     }
 

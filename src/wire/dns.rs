@@ -3,7 +3,7 @@
 //! `hickory-proto` reads and writes the messages; nothing of it leaves this file. Whatever a name
 //! from the network contains, it leaves this file as printable ASCII.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use hickory_proto::op::{Edns, Message, Query};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
@@ -81,12 +81,7 @@ pub fn question(name: &WireName, kind: Kind, id: u16) -> Option<Question> {
     let mut edns = Edns::new();
     edns.set_max_payload(PAYLOAD);
     message.set_edns(edns);
-    Some(Question {
-        bytes: message.to_vec().ok()?,
-        plain,
-        name: name.0.clone(),
-        kind,
-    })
+    Some(Question { bytes: message.to_vec().ok()?, plain, name: name.0.clone(), kind })
 }
 
 /// A response code (RFC 1035 4.1.1, RFC 6895).
@@ -208,8 +203,8 @@ pub fn read_reply(question: &Question, bytes: &[u8]) -> Result<Reply, Unfit> {
             continue;
         }
         let address = match (&record.data, question.kind) {
-            (RData::A(a), Kind::A) => IpAddr::V4(Ipv4Addr::from(a.0)),
-            (RData::AAAA(aaaa), Kind::Aaaa) => IpAddr::V6(Ipv6Addr::from(aaaa.0)),
+            (RData::A(a), Kind::A) => IpAddr::V4(a.0),
+            (RData::AAAA(aaaa), Kind::Aaaa) => IpAddr::V6(aaaa.0),
             _ => continue,
         };
         if addresses.len() < MOST_ADDRESSES && !addresses.contains(&address) {
@@ -231,9 +226,7 @@ pub fn read_reply(question: &Question, bytes: &[u8]) -> Result<Reply, Unfit> {
 /// Whether the message repeats our question, letter case aside (RFC 1035 2.3.3).
 fn same_question(question: &Question, bytes: &[u8]) -> bool {
     let ours = question.plain.get(HEADER..).unwrap_or(&[]);
-    bytes
-        .get(HEADER..HEADER + ours.len())
-        .is_some_and(|theirs| theirs.eq_ignore_ascii_case(ours))
+    bytes.get(HEADER..HEADER + ours.len()).is_some_and(|theirs| theirs.eq_ignore_ascii_case(ours))
 }
 
 /// Follows the aliases from a name: the chain, the name at its end, the lowest time to live on it.
@@ -242,15 +235,12 @@ fn follow(name: &Name, message: &Message) -> (Vec<String>, Name, Option<u32>) {
     let mut end = name.clone();
     let mut ttl = None;
     while chain.len() < LONGEST_CHAIN {
-        let step = message
-            .answers
-            .iter()
-            .find_map(|record| match &record.data {
-                RData::CNAME(alias) if record.name == end && record.dns_class == DNSClass::IN => {
-                    Some((alias.0.clone(), record.ttl))
-                }
-                _ => None,
-            });
+        let step = message.answers.iter().find_map(|record| match &record.data {
+            RData::CNAME(alias) if record.name == end && record.dns_class == DNSClass::IN => {
+                Some((alias.0.clone(), record.ttl))
+            }
+            _ => None,
+        });
         let Some((next, seconds)) = step else { break };
         chain.push(text_of(&next));
         ttl = Some(ttl.map_or(seconds, |ttl: u32| ttl.min(seconds)));
@@ -269,10 +259,7 @@ fn record_type(kind: Kind) -> RecordType {
 /// Returns a name as printable ASCII without the final dot.
 fn text_of(name: &Name) -> String {
     let text = name.to_ascii();
-    let text = text
-        .strip_suffix('.')
-        .filter(|rest| !rest.is_empty())
-        .unwrap_or(&text);
+    let text = text.strip_suffix('.').filter(|rest| !rest.is_empty()).unwrap_or(&text);
     printable(text)
 }
 
@@ -295,10 +282,7 @@ fn extended_error(message: &Message) -> Option<String> {
     };
     let (code, text) = data.split_first_chunk()?;
     let code = u16::from_be_bytes(*code);
-    let text: String = String::from_utf8_lossy(text)
-        .chars()
-        .take(LONGEST_TEXT)
-        .collect();
+    let text: String = String::from_utf8_lossy(text).chars().take(LONGEST_TEXT).collect();
     let mut words = match extended_name(code) {
         Some(name) => format!("{code} ({name})"),
         None => code.to_string(),
@@ -351,6 +335,8 @@ fn extended_name(code: u16) -> Option<&'static str> {
 mod tests {
     use super::*;
     use hickory_proto::op::ResponseCode;
+    use std::net::Ipv4Addr;
+
     use hickory_proto::rr::Record;
     use hickory_proto::rr::rdata::{A, CNAME};
     use proptest::prelude::*;
@@ -432,10 +418,7 @@ mod tests {
         });
         let reply = read_reply(&question, &bytes).unwrap();
         for text in [&reply.cname_chain[0], &reply.extended_error.unwrap()] {
-            assert!(
-                text.chars().all(|c| c == ' ' || c.is_ascii_graphic()),
-                "{text:?}"
-            );
+            assert!(text.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{text:?}");
         }
     }
 
@@ -445,15 +428,11 @@ mod tests {
         let bytes = answer(&question, |message| {
             message.metadata.response_code = ResponseCode::ServFail;
             let mut edns = Edns::new();
-            edns.options_mut()
-                .insert(EdnsOption::Unknown(15, b"\0\x06no good".to_vec()));
+            edns.options_mut().insert(EdnsOption::Unknown(15, b"\0\x06no good".to_vec()));
             message.set_edns(edns);
         });
         let reply = read_reply(&question, &bytes).unwrap();
-        assert_eq!(
-            reply.extended_error.as_deref(),
-            Some("6 (DNSSEC Bogus): no good")
-        );
+        assert_eq!(reply.extended_error.as_deref(), Some("6 (DNSSEC Bogus): no good"));
     }
 
     #[test]
@@ -504,10 +483,7 @@ mod tests {
         for bad in ["", ".", "a..b", ".a", &"a".repeat(64), &"abc.".repeat(70)] {
             assert!(WireName::new(bad).is_none(), "{bad}");
         }
-        assert_eq!(
-            WireName::new("bücher.test").unwrap().text(),
-            "xn--bcher-kva.test"
-        );
+        assert_eq!(WireName::new("bücher.test").unwrap().text(), "xn--bcher-kva.test");
         assert_eq!(WireName::new("_a.b_.Test.").unwrap().text(), "_a.b_.Test");
     }
 
