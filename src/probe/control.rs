@@ -204,3 +204,26 @@ fn tried(asked: &[Method]) -> String {
     }
     parts.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn this_machine_shows_life() {
+        let args = serde_json::json!({"address": "127.0.0.1", "ports": [1, 2], "except_port": 2});
+        let args = serde_json::from_value(args).expect("arguments");
+        let seen = Control::run(args).await.expect("looked");
+        assert_eq!(seen.outcome, ControlOutcome::Alive);
+        assert!(seen.tried.contains("TCP 1, UDP 33499") || seen.tried.contains("TCP 1, ICMP"));
+        assert_eq!(seen.host_ttl, Some(64));
+        assert!(Control::brief(&seen).starts_with("127.0.0.1: "));
+    }
+
+    #[test]
+    fn what_was_tried_is_put_in_words() {
+        let asked = [Method::Echo, Method::Udp(9), Method::Tcp(22), Method::Tcp(80)];
+        assert_eq!(tried(&asked), "TCP 22, 80, ICMP echo, UDP 9");
+        assert_eq!(tried(&[]), "");
+    }
+}

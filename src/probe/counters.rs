@@ -231,3 +231,29 @@ const MOST: u32 = 20;
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn syns_to_a_closed_port_of_this_machine_are_sent() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let args = serde_json::json!({"address": "127.0.0.1", "port": port});
+        let args = serde_json::from_value(args).expect("arguments");
+        let seen = Counters::run(args).await.expect("looked");
+        // Other tests share the counters, so that the bursts may be drowned, but never kept back.
+        assert_ne!(seen.outcome, CountersOutcome::RepliesDropped);
+        assert_eq!(seen.syns, [3, 5]);
+    }
+
+    #[tokio::test]
+    async fn without_an_address_it_only_watches() {
+        let args = serde_json::from_value(serde_json::json!({"window_ms": 1})).expect("arguments");
+        let seen = Counters::run(args).await.expect("looked");
+        assert_eq!(seen.outcome, CountersOutcome::Watched);
+        assert!(seen.syns.is_empty());
+    }
+}
