@@ -1,6 +1,7 @@
 //! `dns`: what the name means, asked the way applications ask and asked of each server directly.
 
 mod ask;
+mod brief;
 mod verdict;
 
 use std::net::IpAddr;
@@ -229,12 +230,14 @@ impl Probe for Dns {
     }
 
     fn brief(seen: &DnsSeen) -> String {
-        verdict::brief(seen)
+        brief::brief(seen)
     }
 }
 
 /// How long servers are waited for once the hosts file has answered; its addresses win anyway.
 const HOSTS_PATIENCE: Duration = Duration::from_millis(300);
+/// How much longer than the servers getaddrinfo may take on any account.
+const LOOKUP_GRACE: Duration = Duration::from_millis(250);
 /// What the end of a query may lag behind the start of the probe.
 const SLACK: Duration = Duration::from_millis(50);
 
@@ -276,6 +279,7 @@ async fn look(args: DnsArgs) -> Result<DnsSeen, Why> {
         })
         .collect();
     let mut found: Option<Lookup> = None;
+    let mut servers_done = start;
     while !waiting.is_empty() || lookup.is_some() {
         let until = match (&found, waiting.is_empty()) {
             (Some(Lookup { result: Ok(_), .. }), false) if !hosts.is_empty() => {
@@ -286,11 +290,18 @@ async fn look(args: DnsArgs) -> Result<DnsSeen, Why> {
             (None, true) if ask::only_negative(&asked) && has_other_service(&services) => {
                 start + query * 2
             }
-            (None, true) => start + query + SLACK,
+            // It asks the same servers: about as long again is enough, unless a packet got lost, and
+            // then it waits five seconds (RES_TIMEOUT) for nothing that is not known already.
+            (None, true) => {
+                (servers_done + (servers_done - start) + LOOKUP_GRACE).min(start + query + SLACK)
+            }
             _ => limits.end + SLACK,
         };
         tokio::select! {
-            Some((at, answer)) = waiting.next() => asked[at] = answer,
+            Some((at, answer)) = waiting.next() => {
+                asked[at] = answer;
+                servers_done = Instant::from_std(clock::now());
+            }
             answer = receive(&mut lookup), if lookup.is_some() => {
                 found = answer;
                 lookup = None;

@@ -12,7 +12,7 @@ use crate::model::icmp::IcmpError;
 use crate::model::outcome::Why;
 use crate::probe::Probe;
 use crate::sys::clock::{self, ms_since, round_ms};
-use crate::sys::icmp::{Echo, Event, Kind, OpenError, Refused, Unavailable};
+use crate::sys::icmp::{Echo, Event, Kind, OpenError, Unavailable};
 use crate::sys::udp::{self, Datagram, UdpAnswer};
 use crate::sys::{errno, host};
 

@@ -1,4 +1,17 @@
 //! `tcp_trace`: traceroute with the very SYN in question, beside a comparison trace.
+//!
+//! TTLs go out in waves of four, side by side; the next wave follows when one of the last two hops
+//! of the wave before answered. So at most three probes of either trace go past the destination, and
+//! a SYN that does finds an open port open: its connection is closed at once by a RST. Hops that
+//! stay silent are tried once more, together with the next wave and with the largest TTL. A router
+//! hears both traces; Linux routers answer one client 6 errors of all kinds at once and then one per
+//! second (`net.ipv4.icmp_ratelimit`), of which this takes four at most.
+
+mod analysis;
+mod book;
+mod run;
+
+use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::icmp::IcmpError;
 use crate::model::outcome::Why;
 use crate::probe::Probe;
+use crate::sys::host;
 
 /// The `tcp_trace` probe.
 pub enum TcpTrace {}
@@ -141,12 +155,16 @@ pub struct TraceSeen {
     /// Whether anything in the comparison proves the destination itself alive.
     pub host_answered: bool,
     /// The hop number of the box that sent an ICMP error other than TTL-exceeded, from the trace or
-    /// else from the error's own TTL; null when none came or it cannot be told.
+    /// else from the error's own TTL; null when none came or it cannot be told. Where the TCP trace
+    /// got no such error but the comparison got a net- or host-unreachable, that one is given here
+    /// and in the next two fields: routers limit the rate of these to two in a row.
     pub rejected_hop: Option<u8>,
     /// The address of that box.
     pub rejected_by: Option<String>,
     /// That ICMP error.
     pub icmp: Option<IcmpError>,
+    /// The errno's name when this machine would not send.
+    pub errno: Option<String>,
     /// The hop number (TTL) at which the repetition starts, and the addresses that repeat.
     pub loop_from: Option<u8>,
     /// The addresses that repeat.
@@ -162,11 +180,56 @@ impl Probe for TcpTrace {
     type Args = TcpTraceArgs;
     type Seen = TraceSeen;
 
-    async fn run(_args: TcpTraceArgs) -> Result<TraceSeen, Why> {
-        Err(Why::Unsupported { what: "tcp_trace".to_owned() })
+    async fn run(args: TcpTraceArgs) -> Result<TraceSeen, Why> {
+        let target = host::socket_address(&args.address, args.port).ok_or_else(|| {
+            let what = format!("the address {}", args.address.escape_debug());
+            Why::Unsupported { what }
+        })?;
+        let (tcp, udp) = run::both(&args, target).await;
+        Ok(analysis::conclude(&args.address, target.ip(), args.port, tcp, udp))
     }
 
     fn brief(seen: &TraceSeen) -> String {
-        seen.address.clone()
+        let mut text = format!("TCP to port {}: ", seen.port);
+        text += &ending(seen.outcome, seen.reached_at, seen.last_hop, seen.last_address.as_deref());
+        if let Some(icmp) = &seen.icmp {
+            let _ = write!(text, ", ICMP {}/{} from {}", icmp.icmp_type, icmp.code, icmp.from);
+            if let Some(hop) = seen.rejected_hop {
+                let _ = write!(text, " at hop {hop}");
+            }
+        }
+        if let Some(errno) = &seen.errno {
+            let _ = write!(text, ", {errno}");
+        }
+        if let Some(from) = seen.loop_from {
+            let _ = write!(text, ", {} repeat from hop {from} on", seen.loop_addresses.join(" "));
+        }
+        if let Some(other) = &seen.compare {
+            let _ = write!(
+                text,
+                "; UDP: {}",
+                ending(
+                    other.outcome,
+                    other.reached_at,
+                    other.last_hop,
+                    other.last_address.as_deref(),
+                )
+            );
+        }
+        text
+    }
+}
+
+fn ending(outcome: TraceOutcome, reached: Option<u8>, last: u8, address: Option<&str>) -> String {
+    let at = reached.map_or_else(|| "?".to_owned(), |hop| hop.to_string());
+    match (outcome, address) {
+        (TraceOutcome::Reached, _) => format!("answer at hop {at}"),
+        (TraceOutcome::Reset, _) => format!("RST at hop {at}"),
+        (TraceOutcome::LocalError, _) => "not sent".to_owned(),
+        (_, None) => "no hop answered".to_owned(),
+        (TraceOutcome::Dark, Some(address)) => {
+            format!("silence after hop {last}, {address}")
+        }
+        (_, Some(address)) => format!("last hop {last}, {address}"),
     }
 }

@@ -3,7 +3,7 @@
 //! `hickory-proto` reads and writes the messages; nothing of it leaves this file. Whatever a name
 //! from the network contains, it leaves this file as printable ASCII.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use hickory_proto::op::{Edns, Message, Query};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
@@ -203,8 +203,8 @@ pub fn read_reply(question: &Question, bytes: &[u8]) -> Result<Reply, Unfit> {
             continue;
         }
         let address = match (&record.data, question.kind) {
-            (RData::A(a), Kind::A) => IpAddr::V4(Ipv4Addr::from(a.0)),
-            (RData::AAAA(aaaa), Kind::Aaaa) => IpAddr::V6(Ipv6Addr::from(aaaa.0)),
+            (RData::A(a), Kind::A) => IpAddr::V4(a.0),
+            (RData::AAAA(aaaa), Kind::Aaaa) => IpAddr::V6(aaaa.0),
             _ => continue,
         };
         if addresses.len() < MOST_ADDRESSES && !addresses.contains(&address) {
@@ -335,6 +335,8 @@ fn extended_name(code: u16) -> Option<&'static str> {
 mod tests {
     use super::*;
     use hickory_proto::op::ResponseCode;
+    use std::net::Ipv4Addr;
+
     use hickory_proto::rr::Record;
     use hickory_proto::rr::rdata::{A, CNAME};
     use proptest::prelude::*;

@@ -3,5 +3,6 @@
 
 pub mod dns;
 pub mod icmp_echo;
+pub mod nft;
 pub mod proc_net;
 pub mod tcp_info;

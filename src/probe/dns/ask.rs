@@ -1,6 +1,7 @@
 //! One server, asked for every candidate name that the system's resolver would try.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -11,6 +12,9 @@ use crate::sys::clock;
 use crate::sys::dns_exchange::{self, Exchange};
 use crate::sys::name_config::NameServer;
 use crate::wire::dns::{self, Kind, Question, Rcode, Reply, Unfit, WireName};
+
+/// How long the second question is waited for after the first met an error.
+const SECOND_GRACE: Duration = Duration::from_millis(100);
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -198,7 +202,7 @@ async fn ask_both(
     let no_data = |heard: &Heard| heard.outcome == ServerOutcome::NoData;
     match family {
         Family::Any => {
-            let (v4, v6) = tokio::join!(ask(Kind::A), ask(Kind::Aaaa));
+            let (v4, v6) = both(ask(Kind::A), ask(Kind::Aaaa)).await;
             [Some(v4), Some(v6)]
         }
         Family::V4 => {
@@ -211,6 +215,36 @@ async fn ask_both(
             let v4 = if no_data(&v6) { Some(ask(Kind::A).await) } else { None };
             [v4, Some(v6)]
         }
+    }
+}
+
+/// Runs two questions side by side. When one meets an error of the network or of this machine, the
+/// other meets it as well, unless the router has sent its share of ICMP errors for this second
+/// (kernel facts 13): it is not waited for much longer.
+async fn both(
+    one: impl Future<Output = Heard>,
+    other: impl Future<Output = Heard>,
+) -> (Heard, Heard) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    let (first, one_is_first) = tokio::select! {
+        heard = &mut one => (heard, true),
+        heard = &mut other => (heard, false),
+    };
+    let second = async {
+        match one_is_first {
+            true => other.await,
+            false => one.await,
+        }
+    };
+    let second = if first.errno.is_some() {
+        let in_time = tokio::time::timeout(SECOND_GRACE, second).await;
+        in_time.unwrap_or_else(|_| Heard::of(ServerOutcome::Timeout))
+    } else {
+        second.await
+    };
+    match one_is_first {
+        true => (first, second),
+        false => (second, first),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ask::Asked;
-use super::{DnsOutcome, DnsSeen, DnsServer, Family, NameSource, ServerOutcome};
+use super::{DnsOutcome, DnsSeen, Family, NameSource, ServerOutcome};
 use crate::model::outcome::Why;
 use crate::sys::name_config::split_zone;
 use crate::sys::resolver::Lookup;
@@ -163,10 +163,16 @@ fn keep(addresses: &[String], family: Family) -> Vec<String> {
     kept.cloned().collect()
 }
 
-/// Why nothing was learnt, when it was for want of sockets.
+/// The system call and errno, when nothing was learnt for want of descriptors.
 fn starved(facts: &Facts) -> Option<(String, String)> {
     if facts.asked.iter().any(|asked| asked.answered) {
         return None;
+    }
+    let problem = facts.config_problem.as_ref();
+    if let Some((path, errno)) = problem.and_then(|problem| problem.split_once(": "))
+        && ["EMFILE", "ENFILE"].contains(&errno)
+    {
+        return Some((format!("open({path})"), errno.to_owned()));
     }
     let (operation, errno) = facts.asked.iter().find_map(|asked| asked.starved)?;
     Some((operation.to_owned(), format!("{errno:?}")))
@@ -287,93 +293,6 @@ fn about_servers(seen: &mut DnsSeen, asked: &[Asked]) {
         seen.servers_agree =
             others.peek().is_some().then(|| others.all(|other| set(other) == set(first)));
     }
-}
-
-/// The most addresses that a brief names.
-const MOST_NAMED: usize = 3;
-
-/// Says in one line what was seen.
-pub(super) fn brief(seen: &DnsSeen) -> String {
-    let from = |wanted: &[ServerOutcome]| {
-        let server = seen.servers.iter().find(|server| wanted.contains(&server.outcome));
-        server.map_or(String::new(), |server| format!(" from {}", server.address))
-    };
-    match seen.outcome {
-        DnsOutcome::Resolved => resolved(seen),
-        DnsOutcome::Nxdomain => format!("NXDOMAIN{}", from(&[ServerOutcome::Nxdomain])),
-        DnsOutcome::NoData => {
-            let other = match seen.other_family_only {
-                true => ", addresses of the other family only",
-                false => "",
-            };
-            format!("{} has no wanted address{}{other}", seen.name, from(&[ServerOutcome::NoData]))
-        }
-        DnsOutcome::Servfail => format!("SERVFAIL{}", from(&[ServerOutcome::Servfail])),
-        DnsOutcome::Refused => format!("REFUSED{}", from(&[ServerOutcome::Refused])),
-        DnsOutcome::Unreachable => {
-            let servers: Vec<String> = seen.servers.iter().map(silence).collect();
-            format!("no answer from {}", servers.join(", "))
-        }
-        DnsOutcome::NoNameservers => match &seen.config_problem {
-            Some(problem) => format!("no name server ({problem})"),
-            None => "no name server is configured".to_owned(),
-        },
-        DnsOutcome::Failed => {
-            let servers: Vec<String> = seen.servers.iter().map(silence).collect();
-            match &seen.getaddrinfo_error {
-                Some(code) => format!("{code}; {}", servers.join(", ")),
-                None => servers.join(", "),
-            }
-        }
-    }
-}
-
-fn resolved(seen: &DnsSeen) -> String {
-    if seen.source == Some(NameSource::Literal) {
-        return format!("{} is an address already", seen.name);
-    }
-    let mut addresses = seen.addresses.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>();
-    if seen.addresses.len() > MOST_NAMED {
-        addresses.push(format!("{} more", seen.addresses.len() - MOST_NAMED));
-    }
-    let source = match seen.source {
-        Some(NameSource::Hosts) => "hosts file".to_owned(),
-        Some(NameSource::Other) => "another name service".to_owned(),
-        _ => match seen.servers.iter().find(|server| !server.addresses.is_empty()) {
-            Some(DnsServer { address, rtt_ms: Some(ms), .. }) => {
-                format!("DNS {address}, {ms:.1} ms")
-            }
-            _ => "DNS".to_owned(),
-        },
-    };
-    let name = seen.answered_as.as_ref().unwrap_or(&seen.name);
-    let mut text = format!("{name} is {} ({source})", addresses.join(", "));
-    if let Some(end) = seen.cname_chain.last() {
-        text.push_str(&format!(", alias of {end}"));
-    }
-    if let Some(dead) =
-        seen.servers.iter().find(|server| Some(&server.address) == seen.dead_server.as_ref())
-    {
-        text.push_str(&format!("; no answer from {}", silence(dead)));
-    }
-    text
-}
-
-/// Names a server and how it failed.
-fn silence(server: &DnsServer) -> String {
-    let how = match (server.outcome, &server.errno) {
-        (ServerOutcome::Timeout, _) => "timeout".to_owned(),
-        (ServerOutcome::PortUnreachable, _) => "port unreachable".to_owned(),
-        (ServerOutcome::HostUnreachable, _) => "host unreachable".to_owned(),
-        (ServerOutcome::NoRoute, Some(errno)) => format!("no route, {errno}"),
-        (ServerOutcome::Denied, Some(errno)) => format!("not sent, {errno}"),
-        (_, Some(errno)) => errno.clone(),
-        (ServerOutcome::Failed, None) if server.tcp_worked == Some(false) => {
-            "truncated, and no answer over TCP".to_owned()
-        }
-        (_, None) => server.rcode.clone().unwrap_or_else(|| "malformed answer".to_owned()),
-    };
-    format!("{} ({how})", server.address)
 }
 
 #[cfg(test)]
