@@ -62,11 +62,18 @@ fn shell(script: &str) {
 fn nft(rules: &str) {
     use std::io::Write;
     // A rule wants an end of line before the brace that closes its chain.
-    let rules = ["drop", "accept", "reject", "output", "priority 0", "unreachable"]
-        .iter()
-        .fold(rules.replace(" } }", "\n}\n}"), |rules, last| {
-            rules.replace(&format!("{last} }}"), &format!("{last}\n}}"))
-        });
+    let rules = [
+        "drop",
+        "accept",
+        "reject",
+        "output",
+        "priority 0",
+        "unreachable",
+    ]
+    .iter()
+    .fold(rules.replace(" } }", "\n}\n}"), |rules, last| {
+        rules.replace(&format!("{last} }}"), &format!("{last}\n}}"))
+    });
     let mut nft = Command::new("nft")
         .args(["-f", "-"])
         .stdin(Stdio::piped())

@@ -268,21 +268,25 @@ impl Standing {
         }
     }
 
-    fn fib(&self, flags: u32, result: u32) -> Vec<Slot> {
+    fn fib(&self, asked: u32, result: u32) -> Vec<Slot> {
         const SOURCE: u32 = 1;
         const DESTINATION: u32 = 2;
         const MARK: u32 = 4;
         const IIF: u32 = 8;
         const OUTPUT_INTERFACE: u32 = 1;
         const ADDRESS_TYPE: u32 = 3;
-        match (result, flags & !MARK) {
+        const PRESENT: u32 = 32;
+        match (result, asked & !(MARK | PRESENT)) {
             (ADDRESS_TYPE, SOURCE) => known(self.packet.local_source.map(address_type)),
             (ADDRESS_TYPE, DESTINATION) => known(self.packet.local_destination.map(address_type)),
             // The way back: an answer comes in where our route to its sender leaves.
             (OUTPUT_INTERFACE, flags)
                 if flags == SOURCE | IIF && self.packet.direction == Direction::Reply =>
             {
-                index(self.packet.entered_by(self.hook))
+                match asked & PRESENT {
+                    0 => index(self.packet.entered_by(self.hook)),
+                    _ => slots(&[1]),
+                }
             }
             _ => unknown(),
         }
