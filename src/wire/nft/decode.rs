@@ -43,7 +43,7 @@ pub fn chain(message: &[u8]) -> Option<Chain> {
 
 fn base(family: Family, hook: IterableNftHookAttrs<'_>, drops: bool, kind: String) -> Option<Base> {
     let mut devices = Vec::new();
-    for attribute in hook.clone().flatten() {
+    for attribute in hook.flatten() {
         match attribute {
             NftHookAttrs::Dev(name) => devices.push(text(name)),
             NftHookAttrs::Devs(names) => {
