@@ -61,18 +61,11 @@ fn shell(script: &str) {
 
 fn nft(rules: &str) {
     // A rule wants an end of line before the brace that closes its chain.
-    let rules = [
-        "drop",
-        "accept",
-        "reject",
-        "output",
-        "priority 0",
-        "unreachable",
-    ]
-    .iter()
-    .fold(rules.replace(" } }", "\n}\n}"), |rules, last| {
-        rules.replace(&format!("{last} }}"), &format!("{last}\n}}"))
-    });
+    let rules = ["drop", "accept", "reject", "output", "priority 0", "unreachable"]
+        .iter()
+        .fold(rules.replace(" } }", "\n}\n}"), |rules, last| {
+            rules.replace(&format!("{last} }}"), &format!("{last}\n}}"))
+        });
     assert!(try_nft(&rules, Stdio::inherit()), "{rules}");
 }
 
@@ -84,19 +77,12 @@ fn try_nft(rules: &str, complaints: Stdio) -> bool {
         .stderr(complaints)
         .spawn()
         .unwrap();
-    nft.stdin
-        .take()
-        .unwrap()
-        .write_all(rules.as_bytes())
-        .unwrap();
+    nft.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
     nft.wait().unwrap().success()
 }
 
 fn probe(args: Value) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(Spec::find("firewall").unwrap().run(args))
 }
 
@@ -396,40 +382,34 @@ in_namespace! {
 /// SYN, told by a counter behind all other chains.
 #[test]
 fn random_rules_end_the_packets_that_the_probe_says_they_end() {
-    in_namespace(
-        "random_rules_end_the_packets_that_the_probe_says_they_end",
-        || {
-            let mut dice = Dice(20_260_725);
-            let mut decided = 0;
-            for _ in 0..80 {
-                let rules = dice.ruleset();
-                // Some combinations contradict themselves, which nft does not accept.
-                if !try_nft(&format!("flush ruleset\n{rules}{ORACLE}"), Stdio::null()) {
+    in_namespace("random_rules_end_the_packets_that_the_probe_says_they_end", || {
+        let mut dice = Dice(20_260_725);
+        let mut decided = 0;
+        for _ in 0..80 {
+            let rules = dice.ruleset();
+            // Some combinations contradict themselves, which nft does not accept.
+            if !try_nft(&format!("flush ruleset\n{rules}{ORACLE}"), Stdio::null()) {
+                continue;
+            }
+            for port in [80, 81, 85] {
+                let seen = seen_without_shots(port);
+                let before = passed();
+                let sent = tcpdoctor::sys::syn::send(([192, 0, 2, 2], port).into(), None, 1);
+                assert_eq!(sent, 1);
+                let expected = match passed() - before {
+                    0 => ["drops", "rejects"].as_slice(),
+                    _ => ["accepts", "no_rules"].as_slice(),
+                };
+                let outcome = seen["outcome"].as_str().unwrap();
+                if seen["not_evaluated"] != json!([]) {
                     continue;
                 }
-                for port in [80, 81, 85] {
-                    let seen = seen_without_shots(port);
-                    let before = passed();
-                    let sent = tcpdoctor::sys::syn::send(([192, 0, 2, 2], port).into(), None, 1);
-                    assert_eq!(sent, 1);
-                    let expected = match passed() - before {
-                        0 => ["drops", "rejects"].as_slice(),
-                        _ => ["accepts", "no_rules"].as_slice(),
-                    };
-                    let outcome = seen["outcome"].as_str().unwrap();
-                    if seen["not_evaluated"] != json!([]) {
-                        continue;
-                    }
-                    decided += 1;
-                    assert!(
-                        expected.contains(&outcome),
-                        "port {port}: {seen:#}\n{rules}"
-                    );
-                }
+                decided += 1;
+                assert!(expected.contains(&outcome), "port {port}: {seen:#}\n{rules}");
             }
-            assert!(decided > 100, "{decided}");
-        },
-    );
+        }
+        assert!(decided > 100, "{decided}");
+    });
 }
 
 const ORACLE: &str = "table inet oracle { chain p { type filter hook postrouting priority 2000;
@@ -487,8 +467,7 @@ impl Dice {
             self.rules(3, false),
             self.rules(5, true),
             // The kernel rejects in no postrouting chain.
-            self.rules(2, false)
-                .replace("reject with tcp reset", "drop"),
+            self.rules(2, false).replace("reject with tcp reset", "drop"),
             self.rules(3, true).replace("reject", "drop"),
             self.rules(2, true).replace("reject", "drop"),
         )
@@ -592,10 +571,7 @@ fn without_the_capability_the_probe_says_which_it_lacks() {
         let again = Command::new("setpriv")
             .args(nobody.split(' '))
             .arg(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "without_the_capability_the_probe_says_which_it_lacks",
-            ])
+            .args(["--exact", "without_the_capability_the_probe_says_which_it_lacks"])
             .status()
             .unwrap();
         assert!(again.success());

@@ -177,9 +177,7 @@ impl Probe for Route {
             destinations.push(Destination::new(address)?);
         }
         if destinations.is_empty() {
-            return Err(Why::Depends {
-                on: "addresses".to_owned(),
-            });
+            return Err(Why::Depends { on: "addresses".to_owned() });
         }
         // Tables may be long, and netlink calls block.
         let looking = tokio::task::spawn_blocking(move || look(&destinations, args.port));
@@ -282,9 +280,7 @@ fn look(
 ) -> Result<(RouteSeen, Vec<Pending>, Rtnl), Why> {
     let mut rtnl = Rtnl::open()?;
     let links = rtnl.links().map_err(|error| error.why("list links", ""))?;
-    let addresses = rtnl
-        .addresses()
-        .map_err(|error| error.why("list addresses", ""))?;
+    let addresses = rtnl.addresses().map_err(|error| error.why("list addresses", ""))?;
     let mut routes = Vec::new();
     let mut pending = Vec::new();
     for destination in destinations {
@@ -302,9 +298,7 @@ fn look(
         routes.iter().filter(usable).count() as u32
     };
     let (usable, usable_v4, usable_v6) = (count(""), count("v4"), count("v6"));
-    let best = best(&routes).ok_or(Why::Depends {
-        on: "addresses".to_owned(),
-    })?;
+    let best = best(&routes).ok_or(Why::Depends { on: "addresses".to_owned() })?;
     let outside = || links.iter().filter(|link| !link.loopback);
     let addressed = |link: &&Link| {
         let mut own = addresses.iter().filter(|own| own.device == link.index);
@@ -322,10 +316,7 @@ fn look(
             .filter(addressed)
             .count() as u32,
         interfaces_up: outside().filter(|link| link.up).count() as u32,
-        interfaces: links
-            .iter()
-            .map(|link| interface(link, &addresses))
-            .collect(),
+        interfaces: links.iter().map(|link| interface(link, &addresses)).collect(),
     };
     Ok((seen, pending, rtnl))
 }
@@ -336,11 +327,7 @@ fn has_route(entry: &RouteEntry) -> bool {
 
 /// The first address that has a route, else the first.
 fn best(routes: &[RouteEntry]) -> Option<RouteEntry> {
-    routes
-        .iter()
-        .find(|entry| has_route(entry))
-        .or(routes.first())
-        .cloned()
+    routes.iter().find(|entry| has_route(entry)).or(routes.first()).cloned()
 }
 
 fn is_link_local(address: IpAddr) -> bool {
@@ -359,9 +346,7 @@ fn interface(link: &Link, addresses: &[Address]) -> Interface {
         operstate: link.operstate.to_owned(),
         loopback: link.loopback,
         mtu: link.mtu,
-        addresses: own
-            .map(|own| format!("{}/{}", own.address, own.prefix))
-            .collect(),
+        addresses: own.map(|own| format!("{}/{}", own.address, own.prefix)).collect(),
     }
 }
 
@@ -384,20 +369,10 @@ fn look_up(
         }
         _ => {}
     }
-    let mut flow = Flow {
-        to,
-        from: None,
-        device: scope,
-        port,
-    };
+    let mut flow = Flow { to, from: None, device: scope, port };
     let mut answer = rtnl.route(&flow);
     // connect() looks twice as well: rules may be for the source that the first look chose.
-    if let Ok(Decision {
-        source: Some(source),
-        kind: RouteKind::Unicast,
-        ..
-    }) = &answer
-    {
+    if let Ok(Decision { source: Some(source), kind: RouteKind::Unicast, .. }) = &answer {
         flow.from = Some(*source);
         answer = rtnl.route(&flow);
     }
@@ -406,11 +381,8 @@ fn look_up(
         Err(NetlinkError::Refused { errno, .. }) => {
             entry = entry.failed(errno);
             entry.outcome = refusal(errno, to, addresses);
-            let by_entry = [
-                RouteOutcome::Blackhole,
-                RouteOutcome::Prohibit,
-                RouteOutcome::Unreachable,
-            ];
+            let by_entry =
+                [RouteOutcome::Blackhole, RouteOutcome::Prohibit, RouteOutcome::Unreachable];
             if by_entry.contains(&entry.outcome) {
                 entry.culprit = culprit_of(rtnl, &flow);
             }
@@ -418,9 +390,7 @@ fn look_up(
         }
         Err(error) => return Err(error.why("look a route up", "")),
     };
-    let link = links
-        .iter()
-        .find(|link| Some(link.index) == decision.device);
+    let link = links.iter().find(|link| Some(link.index) == decision.device);
     entry.outcome = match decision.kind {
         RouteKind::Local => RouteOutcome::Local,
         RouteKind::Blackhole => RouteOutcome::Blackhole,
@@ -464,12 +434,7 @@ impl RouteEntry {
     fn of(destination: &Destination) -> RouteEntry {
         RouteEntry {
             address: destination.text.clone(),
-            family: if destination.address.is_ipv4() {
-                "v4"
-            } else {
-                "v6"
-            }
-            .to_owned(),
+            family: if destination.address.is_ipv4() { "v4" } else { "v6" }.to_owned(),
             outcome: RouteOutcome::Failed,
             errno: None,
             kind: None,
@@ -496,11 +461,7 @@ impl RouteEntry {
 
 /// What an errno of a route lookup says (kernel facts 2 and 11).
 fn refusal(errno: Errno, to: IpAddr, addresses: &[Address]) -> RouteOutcome {
-    let family_has_address = || {
-        addresses
-            .iter()
-            .any(|own| own.address.is_ipv6() == to.is_ipv6())
-    };
+    let family_has_address = || addresses.iter().any(|own| own.address.is_ipv6() == to.is_ipv6());
     match errno {
         Errno::ENETUNREACH if !family_has_address() => RouteOutcome::NoAddress,
         Errno::ENETUNREACH => RouteOutcome::None,
@@ -572,11 +533,7 @@ mod tests {
     use super::*;
 
     fn own(text: &str) -> Address {
-        Address {
-            device: 1,
-            address: text.parse().unwrap(),
-            prefix: 8,
-        }
+        Address { device: 1, address: text.parse().unwrap(), prefix: 8 }
     }
 
     #[test]
@@ -589,11 +546,7 @@ mod tests {
         assert_eq!(v4(Errno::EHOSTUNREACH), RouteOutcome::Unreachable);
         assert_eq!(v4(Errno::EADDRNOTAVAIL), RouteOutcome::NoAddress);
         assert_eq!(v4(Errno::ENOBUFS), RouteOutcome::Failed);
-        let v6 = refusal(
-            Errno::ENETUNREACH,
-            "2001:db8::1".parse().unwrap(),
-            &addresses,
-        );
+        let v6 = refusal(Errno::ENETUNREACH, "2001:db8::1".parse().unwrap(), &addresses);
         assert_eq!(v6, RouteOutcome::NoAddress);
     }
 
@@ -603,36 +556,24 @@ mod tests {
             port: Some(80),
             settle_ms: 0,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.unwrap().block_on(Route::run(args))
     }
 
     #[test]
     fn an_own_address_is_local() {
         let seen = run(&["127.0.0.1"]).unwrap();
-        assert_eq!(
-            (seen.outcome, seen.usable, seen.usable_v4),
-            (RouteOutcome::Local, 1, 1)
-        );
+        assert_eq!((seen.outcome, seen.usable, seen.usable_v4), (RouteOutcome::Local, 1, 1));
         assert_eq!(seen.best.device.as_deref(), Some("lo"));
         assert!(!seen.best.on_link && seen.best.neighbour.is_none());
-        assert_eq!(
-            Route::brief(&seen),
-            "127.0.0.1 is this machine's own address"
-        );
+        assert_eq!(Route::brief(&seen), "127.0.0.1 is this machine's own address");
         assert!(seen.interfaces.iter().any(|interface| interface.loopback));
     }
 
     #[test]
     fn the_best_address_is_the_first_with_a_route() {
         let seen = run(&["fe80::1", "fe80::1%nosuchdevice", "127.0.0.1"]).unwrap();
-        let errnos: Vec<_> = seen
-            .routes
-            .iter()
-            .map(|entry| entry.errno.as_deref())
-            .collect();
+        let errnos: Vec<_> = seen.routes.iter().map(|entry| entry.errno.as_deref()).collect();
         assert_eq!(errnos, [Some("EINVAL"), Some("ENODEV"), None]);
         assert_eq!(seen.best.address, "127.0.0.1");
     }
@@ -651,10 +592,7 @@ mod tests {
         entry.device = Some("c0".to_owned());
         entry.source = Some("10.4.1.2".to_owned());
         entry.mtu = Some(1500);
-        assert_eq!(
-            found(&entry),
-            "10.4.3.2 via 10.4.1.1 dev c0 src 10.4.1.2, MTU 1500"
-        );
+        assert_eq!(found(&entry), "10.4.3.2 via 10.4.1.1 dev c0 src 10.4.1.2, MTU 1500");
         entry.carrier = Some(false);
         entry.neighbour = Some("10.4.1.1".to_owned());
         entry.neighbour_state = Some(NeighbourState::Failed);

@@ -270,9 +270,7 @@ impl Rtnl {
             .ok()
             .and_then(|metrics| metrics.get_mtu().ok())
             .filter(|mtu| *mtu > 0);
-        let expires = attributes
-            .get_cacheinfo()
-            .is_ok_and(|cache| cache.rta_expires > 0);
+        let expires = attributes.get_cacheinfo().is_ok_and(|cache| cache.rta_expires > 0);
         // Every IPv4 answer is marked as cloned; an IPv6 route may expire by itself (RFC 4861).
         let exception = expires && header.rtm_flags & CLONED != 0;
         Ok(Decision {
@@ -362,10 +360,7 @@ impl Rtnl {
             Some(Address {
                 device: header.ifa_index,
                 // On point-to-point links IFA_ADDRESS is the peer's.
-                address: attributes
-                    .get_local()
-                    .or_else(|_| attributes.get_address())
-                    .ok()?,
+                address: attributes.get_local().or_else(|_| attributes.get_address()).ok()?,
                 prefix: header.ifa_prefixlen,
             })
         });
@@ -388,9 +383,7 @@ impl Rtnl {
         match self.socket.request(&request) {
             Ok(replies) => {
                 let (_, bytes) = replies.messages.first().ok_or(NetlinkError::Malformed)?;
-                Ok(Some(
-                    rt_neigh::OpGetneighDo::decode_reply(bytes).0.ndm_state,
-                ))
+                Ok(Some(rt_neigh::OpGetneighDo::decode_reply(bytes).0.ndm_state))
             }
             Err(NetlinkError::Refused { errno: Errno::ENOENT, .. }) => Ok(None),
             // Before Linux 5.0 there is only the list.
@@ -458,23 +451,14 @@ fn via(mut rest: &[u8]) -> Option<IpAddr> {
 
 fn rule(header: &rt_rule::FibRuleHdr, attributes: &rt_rule::IterableFibRuleAttrs<'_>) -> Rule {
     let name = |name: Result<&std::ffi::CStr, _>| {
-        name.ok()
-            .map(|name: &std::ffi::CStr| name.to_string_lossy().into_owned())
+        name.ok().map(|name: &std::ffi::CStr| name.to_string_lossy().into_owned())
     };
     let ports = |range: rt_rule::FibRulePortRange| (range.start, range.end);
-    let table = attributes
-        .get_table()
-        .unwrap_or_else(|_| header.table.into());
+    let table = attributes.get_table().unwrap_or_else(|_| header.table.into());
     Rule {
         priority: attributes.get_priority().unwrap_or(0),
-        from: attributes
-            .get_src()
-            .ok()
-            .map(|address| (address, header.src_len)),
-        to: attributes
-            .get_dst()
-            .ok()
-            .map(|address| (address, header.dst_len)),
+        from: attributes.get_src().ok().map(|address| (address, header.src_len)),
+        to: attributes.get_dst().ok().map(|address| (address, header.dst_len)),
         mark: attributes
             .get_fwmark()
             .ok()
@@ -534,34 +518,15 @@ mod tests {
     fn loopback_is_a_local_route_of_a_link_with_an_address() {
         let mut rtnl = Rtnl::open().unwrap();
         let to = IpAddr::from([127, 0, 0, 1]);
-        let flow = Flow {
-            to,
-            from: None,
-            device: None,
-            port: Some(80),
-        };
+        let flow = Flow { to, from: None, device: None, port: Some(80) };
         let decision = rtnl.route(&flow).unwrap();
-        assert_eq!(
-            (decision.kind, decision.source),
-            (RouteKind::Local, Some(to))
-        );
+        assert_eq!((decision.kind, decision.source), (RouteKind::Local, Some(to)));
         let links = rtnl.links().unwrap();
-        let lo = links
-            .iter()
-            .find(|link| Some(link.index) == decision.device)
-            .unwrap();
+        let lo = links.iter().find(|link| Some(link.index) == decision.device).unwrap();
         assert!(lo.loopback && lo.up && lo.carrier, "{lo:?}");
         let addresses = rtnl.addresses().unwrap();
-        assert!(
-            addresses
-                .iter()
-                .any(|own| own.address == to && own.device == lo.index)
-        );
-        assert_eq!(
-            rtnl.neighbour(lo.index, IpAddr::from([127, 9, 9, 9]))
-                .unwrap(),
-            None
-        );
+        assert!(addresses.iter().any(|own| own.address == to && own.device == lo.index));
+        assert_eq!(rtnl.neighbour(lo.index, IpAddr::from([127, 9, 9, 9])).unwrap(), None);
     }
 
     #[test]
@@ -570,16 +535,9 @@ mod tests {
         let rules = rtnl.rules(IpAddr::from([0, 0, 0, 0])).unwrap();
         assert!(rules.is_sorted_by_key(|rule| rule.priority), "{rules:?}");
         // Tables 255 and 254 are local and main (rt_tables).
-        assert!(
-            rules.iter().any(|rule| rule.action == Action::Table(254)),
-            "{rules:?}"
-        );
+        assert!(rules.iter().any(|rule| rule.action == Action::Table(254)), "{rules:?}");
         let routes = rtnl.routes(IpAddr::from([0, 0, 0, 0])).unwrap();
-        assert!(
-            routes
-                .iter()
-                .any(|route| route.kind == RouteKind::Local && route.table == 255)
-        );
+        assert!(routes.iter().any(|route| route.kind == RouteKind::Local && route.table == 255));
     }
 
     #[test]

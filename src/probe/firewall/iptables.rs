@@ -11,14 +11,7 @@ impl Standing {
     pub(super) fn xt_match(&self, found: &Match) -> Tri {
         let packet = &self.packet;
         match found {
-            Match::Tcp {
-                sports,
-                dports,
-                flag_mask,
-                flag_set,
-                inverted,
-                option,
-            } => {
+            Match::Tcp { sports, dports, flag_mask, flag_set, inverted, option } => {
                 let flags = Tri::of(packet.flags & flag_mask == *flag_set);
                 let option = if *option == 0 { Tri::Yes } else { Tri::Maybe };
                 (inside(packet.source_ports, *sports).xor(inverted & 1 != 0))
@@ -27,12 +20,7 @@ impl Standing {
                     .and(option)
             }
             Match::OtherProtocol(_) => Tri::No,
-            Match::Multiport {
-                source,
-                destination,
-                ports,
-                inverted,
-            } => {
+            Match::Multiport { source, destination, ports, inverted } => {
                 let any = |wanted: bool, value| match wanted {
                     true => {
                         (ports.iter()).fold(Tri::No, |sum, range| sum.or(inside(value, *range)))
@@ -45,28 +33,19 @@ impl Standing {
             }
             Match::State { mask, inverted } => self.xt_state(*mask).xor(*inverted),
             Match::Comment(_) => Tri::Yes,
-            Match::Mark {
-                mark,
-                mask,
-                inverted,
-            } => match self.mark {
+            Match::Mark { mark, mask, inverted } => match self.mark {
                 Some(value) => Tri::of(value & mask == *mark).xor(*inverted),
                 None => Tri::Maybe,
             },
-            Match::Owner { uid, gid } => self
-                .xt_owner(packet.uid, *uid)
-                .and(self.xt_owner(packet.gid, *gid)),
-            Match::AddrType {
-                source,
-                destination,
-                source_inverted,
-                destination_inverted,
-            } => of_type(packet.local_source, *source)
-                .xor(*source_inverted && *source != 0)
-                .and(
+            Match::Owner { uid, gid } => {
+                self.xt_owner(packet.uid, *uid).and(self.xt_owner(packet.gid, *gid))
+            }
+            Match::AddrType { source, destination, source_inverted, destination_inverted } => {
+                of_type(packet.local_source, *source).xor(*source_inverted && *source != 0).and(
                     of_type(packet.local_destination, *destination)
                         .xor(*destination_inverted && *destination != 0),
-                ),
+                )
+            }
             Match::Opaque(_) => Tri::Maybe,
         }
     }

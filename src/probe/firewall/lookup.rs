@@ -16,11 +16,7 @@ pub(super) fn look_up(
     let value = registers.read(sreg, set.key_len);
     let mut hits: Vec<&Element> = Vec::new();
     let mut found = Tri::No;
-    for element in set
-        .elements
-        .iter()
-        .filter(|element| element.key != Key::Any)
-    {
+    for element in set.elements.iter().filter(|element| element.key != Key::Any) {
         let hit = match holds(&set.fields, &element.key, &value) {
             Tri::Yes if element.conditional => Tri::Maybe,
             hit => hit,
@@ -76,9 +72,7 @@ fn holds(fields: &[usize], key: &Key, value: &[Slot]) -> Tri {
         Key::Exact(bytes) => Compared::new(value, bytes).eq(),
         Key::Until(from, to) => {
             let below = to.as_ref().map(|to| Compared::new(value, to).lt());
-            Compared::new(value, from)
-                .ge()
-                .and(below.unwrap_or(Tri::Yes))
+            Compared::new(value, from).ge().and(below.unwrap_or(Tri::Yes))
         }
         Key::Between(from, to) => {
             let whole = [from.len()];
@@ -91,9 +85,8 @@ fn holds(fields: &[usize], key: &Key, value: &[Slot]) -> Tri {
                 let (Some(from), Some(to)) = (from.get(at..end), to.get(at..end)) else {
                     return Tri::Maybe;
                 };
-                result = result
-                    .and(Compared::new(part, from).ge())
-                    .and(Compared::new(part, to).le());
+                result =
+                    result.and(Compared::new(part, from).ge()).and(Compared::new(part, to).le());
                 // Each part begins at a register of its own.
                 at += len.next_multiple_of(4);
             }

@@ -85,44 +85,24 @@ impl Standing {
                 let value = registers.read(*sreg, data.len());
                 Step::Goes(compare(*op, &value, data))
             }
-            Expr::Range {
-                sreg,
-                inverted,
-                from,
-                to,
-            } => {
+            Expr::Range { sreg, inverted, from, to } => {
                 let value = registers.read(*sreg, from.len().max(to.len()));
                 let inside = Compared::new(&value, from).ge();
                 let inside = inside.and(Compared::new(&value, to).le());
                 Step::Goes(inside.xor(*inverted))
             }
-            Expr::Bitwise {
-                sreg,
-                dreg,
-                mask,
-                xor,
-            } => {
+            Expr::Bitwise { sreg, dreg, mask, xor } => {
                 let value = registers.read(*sreg, mask.len());
                 registers.write(*dreg, &masked(&value, mask, xor));
                 Step::Goes(Tri::Yes)
             }
-            Expr::ByteOrder {
-                sreg,
-                dreg,
-                len,
-                size,
-            } => {
+            Expr::ByteOrder { sreg, dreg, len, size } => {
                 let value = registers.read(*sreg, *len as usize);
                 let value: Vec<Slot> = value.iter().map(|slot| slot.swapped(*size)).collect();
                 registers.write(*dreg, &value);
                 Step::Goes(Tri::Yes)
             }
-            Expr::Lookup {
-                set,
-                sreg,
-                dreg,
-                inverted,
-            } => {
+            Expr::Lookup { set, sreg, dreg, inverted } => {
                 let found = rules.sets.iter().find(|candidate| {
                     candidate.family == rule.family
                         && candidate.table == rule.table
@@ -197,7 +177,5 @@ fn masked(value: &[Slot], mask: &[u8], xor: &[u8]) -> Vec<Slot> {
     };
     let xor = words(xor);
     let pairs = value.iter().zip(words(mask)).enumerate();
-    pairs
-        .map(|(at, (slot, mask))| slot.masked(mask, xor.get(at).copied().unwrap_or(0)))
-        .collect()
+    pairs.map(|(at, (slot, mask))| slot.masked(mask, xor.get(at).copied().unwrap_or(0))).collect()
 }

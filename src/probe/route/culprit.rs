@@ -36,18 +36,14 @@ pub(super) fn culprit(
                 return Some(rule_text(rule));
             }
             Action::Goto(priority) => {
-                at += rules
-                    .get(at..)?
-                    .iter()
-                    .position(|rule| rule.priority >= priority)?;
+                at += rules.get(at..)?.iter().position(|rule| rule.priority >= priority)?;
             }
             Action::Table(table) => {
                 let Some(route) = best(flow.to, table, routes) else {
                     continue;
                 };
-                let suppressed = rule
-                    .suppress_prefix
-                    .is_some_and(|length| u32::from(route.prefix) <= length);
+                let suppressed =
+                    rule.suppress_prefix.is_some_and(|length| u32::from(route.prefix) <= length);
                 match route.kind {
                     RouteKind::Throw => {}
                     _ if suppressed => {}
@@ -205,10 +201,7 @@ mod tests {
 
     fn net(text: &str) -> (IpAddr, u8) {
         let (net, length) = text.split_once('/').expect("net/length");
-        (
-            net.parse().expect("an address"),
-            length.parse().expect("a length"),
-        )
+        (net.parse().expect("an address"), length.parse().expect("a length"))
     }
 
     fn route(kind: RouteKind, to: &str, table: u32) -> TableRoute {
@@ -219,14 +212,7 @@ mod tests {
                 (Some(net), length)
             }
         };
-        TableRoute {
-            kind,
-            to,
-            prefix,
-            table,
-            metric: 0,
-            tos: false,
-        }
+        TableRoute { kind, to, prefix, table, metric: 0, tos: false }
     }
 
     fn rule(priority: u32, action: Action) -> Rule {
@@ -250,18 +236,11 @@ mod tests {
 
     fn usual() -> Vec<Rule> {
         let tables = [(0, LOCAL), (32766, MAIN), (32767, DEFAULT)];
-        tables
-            .map(|(priority, table)| rule(priority, Action::Table(table)))
-            .into()
+        tables.map(|(priority, table)| rule(priority, Action::Table(table))).into()
     }
 
     fn flow(to: &str, port: u16) -> Flow {
-        Flow {
-            to: to.parse().expect("an address"),
-            from: None,
-            device: None,
-            port: Some(port),
-        }
+        Flow { to: to.parse().expect("an address"), from: None, device: None, port: Some(port) }
     }
 
     fn found(rules: &[Rule], routes: &[TableRoute], to: &str) -> Option<String> {
@@ -291,10 +270,7 @@ mod tests {
             route(RouteKind::Unicast, "2001:db8:8000::/33", MAIN),
         ];
         let at = |to| found(&usual(), &routes, to);
-        assert_eq!(
-            at("2001:db8:7fff::1").as_deref(),
-            Some("blackhole 2001:db8::/33")
-        );
+        assert_eq!(at("2001:db8:7fff::1").as_deref(), Some("blackhole 2001:db8::/33"));
         assert_eq!(at("2001:db8:8000::1"), None);
         assert_eq!(at("10.0.0.1"), None);
     }

@@ -214,14 +214,8 @@ fn untyped(name: &str, data: &[u8]) -> Option<Expr> {
             bytes: number(4) == Some(1),
             over: number(5).is_some_and(|flags| flags & 1 != 0),
         },
-        "masq" => Expr::Nat {
-            keyword: "masquerade",
-            changes: Nat::Source,
-        },
-        "redir" => Expr::Nat {
-            keyword: "redirect",
-            changes: Nat::Destination,
-        },
+        "masq" => Expr::Nat { keyword: "masquerade", changes: Nat::Source },
+        "redir" => Expr::Nat { keyword: "redirect", changes: Nat::Destination },
         "notrack" => Expr::Notrack,
         "dup" | "last" => Expr::Passive(name.to_owned()),
         _ => return None,
@@ -235,10 +229,7 @@ fn typed(family: Family, data: &ExprOps<'_>) -> Option<Expr> {
         ExprOps::Ct(ct) => ct_expression(ct)?,
         ExprOps::Fib(fib) => Expr::Load {
             dreg: fib.get_dreg().ok()?,
-            source: Source::Fib {
-                flags: fib.get_flags().ok()?,
-                result: fib.get_result().ok()?,
-            },
+            source: Source::Fib { flags: fib.get_flags().ok()?, result: fib.get_result().ok()? },
         },
         ExprOps::Cmp(cmp) => Expr::Cmp {
             sreg: cmp.get_sreg().ok()?,
@@ -277,13 +268,10 @@ fn typed(family: Family, data: &ExprOps<'_>) -> Option<Expr> {
                 Expr::Constant { dreg, data }
             }
         }
-        ExprOps::Counter(counter) => Expr::Counter {
-            packets: counter.get_packets().ok()?,
-            bytes: counter.get_bytes().ok()?,
-        },
-        ExprOps::Log(log) => Expr::Log {
-            prefix: log.get_prefix().ok().map(text),
-        },
+        ExprOps::Counter(counter) => {
+            Expr::Counter { packets: counter.get_packets().ok()?, bytes: counter.get_bytes().ok()? }
+        }
+        ExprOps::Log(log) => Expr::Log { prefix: log.get_prefix().ok().map(text) },
         ExprOps::Reject(reject) => {
             let code = reject.get_icmp_code().unwrap_or(0);
             Expr::Reject(match reject.get_type().ok()? {
@@ -294,14 +282,8 @@ fn typed(family: Family, data: &ExprOps<'_>) -> Option<Expr> {
             })
         }
         ExprOps::Nat(nat) => match nat.get_type().ok()? {
-            0 => Expr::Nat {
-                keyword: "snat",
-                changes: Nat::Source,
-            },
-            _ => Expr::Nat {
-                keyword: "dnat",
-                changes: Nat::Destination,
-            },
+            0 => Expr::Nat { keyword: "snat", changes: Nat::Source },
+            _ => Expr::Nat { keyword: "dnat", changes: Nat::Destination },
         },
         ExprOps::Match(found) => Expr::Match(xt::Match::read(
             &text(found.get_name().ok()?),
@@ -345,14 +327,8 @@ fn ct_expression(ct: &IterableExprCtAttrs<'_>) -> Option<Expr> {
 /// The same expression loads with a destination register and stores with a source register.
 fn either(dreg: Option<u32>, sreg: Option<u32>, place: Source) -> Option<Expr> {
     match (dreg, sreg) {
-        (Some(dreg), _) => Some(Expr::Load {
-            dreg,
-            source: place,
-        }),
-        (None, Some(sreg)) => Some(Expr::Store {
-            sreg,
-            target: place,
-        }),
+        (Some(dreg), _) => Some(Expr::Load { dreg, source: place }),
+        (None, Some(sreg)) => Some(Expr::Store { sreg, target: place }),
         (None, None) => None,
     }
 }
