@@ -134,3 +134,6 @@ impl Known {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

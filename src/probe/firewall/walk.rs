@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::matching::{Fate, Standing};
+use super::matching::Fate;
 use super::packet::Packet;
+use super::standing::Standing;
 use crate::wire::nft::{Base, Chain, Family, Hook, Rule, Ruleset};
 
 /// The kernel follows at most 16 jumps (`NFT_JUMP_STACK_SIZE`); more cannot be in a valid ruleset.

@@ -136,7 +136,10 @@ fn guard(source: &str) -> Result<(), ExprError> {
     let (mut depth, mut deepest, mut operators) = (0usize, 0usize, 0usize);
     for c in source.bytes() {
         match c {
-            b'(' | b'[' | b'{' => depth += 1,
+            b'(' | b'[' | b'{' => {
+                depth += 1;
+                operators += 1;
+            }
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             b'!' | b'-' | b'?' | b'+' | b'*' | b'/' | b'%' | b'<' | b'>' | b'=' | b'&' | b'|'
             | b'.' | b',' => operators += 1,
@@ -144,7 +147,8 @@ fn guard(source: &str) -> Result<(), ExprError> {
         }
         deepest = deepest.max(depth);
     }
-    operators += source.matches(" in ").count();
+    let words = source.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    operators += words.filter(|word| *word == "in").count();
     if deepest > DEEPEST {
         return too_large(format!("brackets are nested deeper than {DEEPEST}"));
     }
