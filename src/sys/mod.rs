@@ -9,6 +9,8 @@ pub mod errqueue;
 pub mod host;
 pub mod icmp;
 pub mod netlink;
+pub mod own_mtu;
 pub mod socket;
+pub mod syn_data;
 pub mod tcp;
 pub mod udp;
