@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::walk::value_of;
 use crate::model::diagnosis::{
-    Alternative, Confidence, Diagnosis, Evidence, Location, Place, Remedy, Severity,
+    Alternative, Confidence, Diagnosis, Location, Place, Remedy, Severity,
 };
 use crate::model::layer::Layer;
 use crate::model::outcome::Why;
@@ -14,20 +14,18 @@ use crate::runbook::{Catalogue, Conclusion, Entry};
 
 /// Builds the diagnosis of a conclusion; evidence is added by the walk.
 pub fn diagnosis(catalogue: &Catalogue, conclusion: &Conclusion, names: &Bindings) -> Diagnosis {
-    let with = conclusion
-        .with
-        .iter()
-        .map(|(name, arg)| match value_of(arg, names) {
-            Known::Value(value) => (name.clone(), value),
-            Known::Unknown(_) => (name.clone(), Value::Null),
-        });
+    let with = conclusion.with.iter().map(|(name, arg)| match value_of(arg, names) {
+        Known::Value(value) => (name.clone(), value),
+        Known::Unknown(_) => (name.clone(), Value::Null),
+    });
     let mut diagnosis = words_of(catalogue, &conclusion.id, with.collect(), names);
-    if let Some(Known::Value(Value::String(word))) = conclusion
-        .confidence
-        .as_ref()
-        .map(|arg| value_of(arg, names))
+    if let Some(Known::Value(Value::String(word))) =
+        conclusion.confidence.as_ref().map(|arg| value_of(arg, names))
     {
         diagnosis.confidence = Confidence::from_name(&word).unwrap_or(diagnosis.confidence);
+    }
+    if let Some(severity) = conclusion.severity {
+        diagnosis.severity = severity;
     }
     if let Some(place) = conclusion.place {
         diagnosis.location.kind = place;
@@ -45,13 +43,7 @@ pub fn diagnosis(catalogue: &Catalogue, conclusion: &Conclusion, names: &Binding
 }
 
 /// Builds the diagnosis of a run whose deciding step could not look.
-pub fn inconclusive(
-    catalogue: &Catalogue,
-    key: &str,
-    title: &str,
-    why: &Why,
-    names: &Bindings,
-) -> Diagnosis {
+pub fn inconclusive(catalogue: &Catalogue, title: &str, why: &Why, names: &Bindings) -> Diagnosis {
     let (id, capability) = match why {
         Why::Failed { errno, .. } if errno == "EMFILE" || errno == "ENFILE" => {
             ("tcp.fd_exhausted", "")
@@ -62,15 +54,9 @@ pub fn inconclusive(
             ("inconclusive.unsupported", "")
         }
     };
-    let with = [
-        ("step", title),
-        ("why", &why.to_string()),
-        ("capability", capability),
-    ];
+    let with = [("step", title), ("why", &why.to_string()), ("capability", capability)];
     let with = with.map(|(name, value)| (name.to_owned(), Value::String(value.to_owned())));
-    let mut diagnosis = words_of(catalogue, id, with.into_iter().collect(), names);
-    diagnosis.evidence = own_evidence(key, Some(why.to_string()));
-    diagnosis
+    words_of(catalogue, id, with.into_iter().collect(), names)
 }
 
 /// Computes the verdict that a concluded diagnosis stands for.
@@ -81,16 +67,6 @@ pub fn verdict_of(diagnosis: &Diagnosis) -> Verdict {
         Severity::Warning => Verdict::Degraded,
         Severity::Info => Verdict::Healthy,
     }
-}
-
-/// Builds the evidence of one step; empty without text.
-pub fn own_evidence(key: &str, text: Option<String>) -> Vec<Evidence> {
-    text.map(|text| Evidence {
-        step: key.to_owned(),
-        text,
-    })
-    .into_iter()
-    .collect()
 }
 
 fn words_of(
@@ -126,11 +102,7 @@ fn fill(entry: &Entry, with: &Bindings) -> Diagnosis {
         summary: entry.summary.fill(with),
         severity: entry.severity,
         confidence: entry.confidence,
-        location: Location {
-            kind: entry.place,
-            hop: None,
-            address: None,
-        },
+        location: Location { kind: entry.place, hop: None, address: None },
         evidence: Vec::new(),
         ruled_out: Vec::new(),
         alternatives: alternatives.collect(),
@@ -147,11 +119,7 @@ fn wordless(id: &str) -> Diagnosis {
         summary: id.to_owned(),
         severity: Severity::Critical,
         confidence: Confidence::Possible,
-        location: Location {
-            kind: Place::Here,
-            hop: None,
-            address: None,
-        },
+        location: Location { kind: Place::Here, hop: None, address: None },
         evidence: Vec::new(),
         ruled_out: Vec::new(),
         alternatives: Vec::new(),

@@ -92,14 +92,7 @@ pub async fn run(
         };
         if let Some(why) = &over {
             let (outcome, args) = (Outcome::Unknown(why.clone()), None);
-            course.facts.add(
-                &need.key,
-                Fact {
-                    args,
-                    outcome,
-                    timing: None,
-                },
-            );
+            course.facts.add(&need.key, Fact { args, outcome, timing: None });
             continue;
         }
         course.start(need, false, &mut on_event);
@@ -127,6 +120,20 @@ pub async fn run(
     assemble(&plan.runbook, walk, &course.facts, frame)
 }
 
+/// Builds the report of a run that could not even begin, for example without file descriptors.
+pub fn unable(plan: Plan, why: Why) -> Report {
+    let facts = Facts::blind(why);
+    let walk = walk(&plan.runbook, &base_bindings(&plan.target, &plan.params), &facts);
+    let frame = Frame {
+        target: plan.target,
+        vantage: plan.vantage,
+        params: plan.params,
+        started_at: clock::utc_now(),
+        duration_ms: 0.0,
+    };
+    assemble(&plan.runbook, walk, &facts, frame)
+}
+
 struct Done {
     key: String,
     args: Value,
@@ -147,16 +154,11 @@ struct Course {
 impl Course {
     /// Starts a probe unless it runs already, or has run, with the same arguments.
     fn start(&mut self, need: &Need<'_>, early: bool, on_event: &mut impl FnMut(Event<'_>)) {
-        if self
-            .running
-            .get(&need.key)
-            .is_some_and(|(args, _)| *args == need.args)
-        {
+        if self.running.get(&need.key).is_some_and(|(args, _)| *args == need.args) {
             return;
         }
         let begun = clock::now();
-        self.running
-            .insert(need.key.clone(), (need.args.clone(), begun));
+        self.running.insert(need.key.clone(), (need.args.clone(), begun));
         let (key, args, start) = (need.key.clone(), need.args.clone(), self.start);
         let probe = need.spec.run(args.clone());
         self.probes.push(Box::pin(async move {
@@ -165,55 +167,24 @@ impl Course {
                 started_ms: clock::round_ms((begun - start).as_secs_f64() * 1e3),
                 duration_ms: clock::ms_since(begun),
             };
-            Done {
-                key,
-                args,
-                outcome,
-                timing,
-            }
+            Done { key, args, outcome, timing }
         }));
         let (step, title, layer) = (need.key.as_str(), need.title.as_str(), need.step.layer);
-        on_event(Event::Started {
-            step,
-            title,
-            layer,
-            early,
-        });
+        on_event(Event::Started { step, title, layer, early });
     }
 
     fn finish(&mut self, done: Done, on_event: &mut impl FnMut(Event<'_>)) {
         // A probe started early with arguments that have changed since speaks of something else.
-        if self
-            .running
-            .get(&done.key)
-            .is_none_or(|(args, _)| *args != done.args)
-        {
+        if self.running.get(&done.key).is_none_or(|(args, _)| *args != done.args) {
             return;
         }
-        on_event(Event::Finished {
-            step: &done.key,
-            took_ms: done.timing.duration_ms,
-        });
-        let Done {
-            key,
-            args,
-            outcome,
-            timing,
-        } = done;
-        self.facts.add(
-            &key,
-            Fact {
-                args: Some(args),
-                outcome,
-                timing: Some(timing),
-            },
-        );
+        on_event(Event::Finished { step: &done.key, took_ms: done.timing.duration_ms });
+        let Done { key, args, outcome, timing } = done;
+        self.facts.add(&key, Fact { args: Some(args), outcome, timing: Some(timing) });
     }
 
     fn waited(&self, need: &Need<'_>) -> Duration {
-        self.running
-            .get(&need.key)
-            .map_or(Duration::ZERO, |(_, begun)| begun.elapsed())
+        self.running.get(&need.key).map_or(Duration::ZERO, |(_, begun)| begun.elapsed())
     }
 
     /// Says when the next probe is to be started early.

@@ -32,8 +32,8 @@ pub struct Fact {
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     facts: BTreeMap<String, Fact>,
-    /// Whether these come from a saved report: then what is missing will never come.
-    closed: bool,
+    /// What a missing outcome counts as, when no more will come.
+    closed: Option<Why>,
 }
 
 impl Facts {
@@ -45,27 +45,21 @@ impl Facts {
                 (None, Some(why)) => Outcome::Unknown(why.clone()),
                 (None, None) => return None,
             };
-            let timing =
-                entry
-                    .started_ms
-                    .zip(entry.duration_ms)
-                    .map(|(started_ms, duration_ms)| Timing {
-                        started_ms,
-                        duration_ms,
-                    });
-            Some((
-                entry.id.clone(),
-                Fact {
-                    args: entry.args.clone(),
-                    outcome,
-                    timing,
-                },
-            ))
+            let timing = entry
+                .started_ms
+                .zip(entry.duration_ms)
+                .map(|(started_ms, duration_ms)| Timing { started_ms, duration_ms });
+            Some((entry.id.clone(), Fact { args: entry.args.clone(), outcome, timing }))
         });
         Facts {
             facts: facts.collect(),
-            closed: true,
+            closed: Some(Why::Depends { on: "a recorded observation".to_owned() }),
         }
+    }
+
+    /// Knows that nothing can be looked at, and why.
+    pub fn blind(why: Why) -> Facts {
+        Facts { facts: BTreeMap::new(), closed: Some(why) }
     }
 
     /// Finds a step's outcome.
@@ -76,7 +70,7 @@ impl Facts {
     /// Finds what a step saw when it was asked this; a saved report answers whatever it was asked.
     pub fn answer(&self, key: &str, args: &Value) -> Option<&Outcome> {
         let fact = self.facts.get(key)?;
-        let same = self.closed || fact.args.as_ref().is_none_or(|asked| asked == args);
+        let same = self.closed.is_some() || fact.args.as_ref().is_none_or(|asked| asked == args);
         same.then_some(&fact.outcome)
     }
 
@@ -85,13 +79,9 @@ impl Facts {
         self.facts.insert(key.to_owned(), fact);
     }
 
-    /// Returns what a step that is missing from a closed set of facts counts as.
-    pub fn missing(&self, key: &str) -> Option<Outcome> {
-        self.closed.then(|| {
-            Outcome::Unknown(Why::Depends {
-                on: format!("a recorded {key}"),
-            })
-        })
+    /// Returns what a missing outcome counts as; `None` while it may still come.
+    pub fn missing(&self) -> Option<Outcome> {
+        self.closed.clone().map(Outcome::Unknown)
     }
 }
 

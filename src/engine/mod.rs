@@ -9,6 +9,6 @@ pub mod facts;
 pub mod report;
 pub mod walk;
 
-pub use drive::{Event, Plan, run};
+pub use drive::{Event, Plan, run, unable};
 pub use facts::Facts;
 pub use report::replay;

@@ -48,23 +48,13 @@ fn params_for(report: &Report, runbook: &Runbook) -> serde_json::Map<String, ser
     let value = |name: &str| report.params.get(name).cloned();
     let params = runbook.params.iter();
     params
-        .filter_map(|p| {
-            Some((
-                p.name.clone(),
-                value(&p.name).or_else(|| p.default.clone())?,
-            ))
-        })
+        .filter_map(|p| Some((p.name.clone(), value(&p.name).or_else(|| p.default.clone())?)))
         .collect()
 }
 
 /// Builds the report of a walk that has ended.
 pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) -> Report {
-    let Walk {
-        visits,
-        mut findings,
-        effect,
-        ..
-    } = walk;
+    let Walk { visits, mut findings, effect, .. } = walk;
     let (verdict, diagnosis) = match effect {
         Effect::Done(End::Concluded(diagnosis)) => match verdict_of(&diagnosis) {
             Verdict::Healthy => {
@@ -134,21 +124,14 @@ fn steps(runbook: &Runbook, visits: &[Visit<'_>], facts: &Facts) -> Vec<StepEntr
 
 /// Describes one step walked.
 pub(super) fn visited(visit: &Visit<'_>, next: Option<&str>, facts: &Facts) -> StepEntry {
-    let to = if visit.to.is_empty() {
-        next.unwrap_or_default()
-    } else {
-        &visit.to
-    };
+    let to = if visit.to.is_empty() { next.unwrap_or_default() } else { &visit.to };
     let mut entry = StepEntry {
         title: visit.title.clone(),
         status: visit.status,
         text: visit.text.clone(),
         by_hand: visit.by_hand.clone(),
         unknown: visit.unknown.clone(),
-        branch: Some(BranchEntry {
-            when: visit.when.clone(),
-            to: to.to_owned(),
-        }),
+        branch: Some(BranchEntry { when: visit.when.clone(), to: to.to_owned() }),
         ..skipped(visit.step, facts)
     };
     entry.id.clone_from(&visit.key);

@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::conclude;
 use crate::engine::facts::Facts;
-use crate::model::diagnosis::{Diagnosis, RuledOut, Severity};
+use crate::model::diagnosis::{Diagnosis, Evidence, RuledOut};
 use crate::model::outcome::{Outcome, Why};
-use crate::model::report::Status;
+use crate::model::report::{Status, Verdict};
 use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Known};
-use crate::runbook::{Arg, Branch, Catalogue, Conclusion, Kind, Next, Runbook, Step};
+use crate::runbook::{Arg, Branch, Catalogue, Kind, Next, Runbook, Step};
 
 /// Where the walk stands.
 #[derive(Debug)]
@@ -108,18 +108,8 @@ pub fn walk<'a>(runbook: &'a Runbook, base: &Bindings, facts: &Facts) -> Walk<'a
         Flow::Stop(effect) => effect,
         Flow::End(end) => Effect::Done(end),
     };
-    let Walker {
-        visits,
-        findings,
-        ruled_out,
-        ..
-    } = walker;
-    Walk {
-        visits,
-        findings,
-        ruled_out,
-        effect,
-    }
+    let Walker { visits, findings, ruled_out, .. } = walker;
+    Walk { visits, findings, ruled_out, effect }
 }
 
 struct Walker<'a, 'f> {
@@ -182,7 +172,7 @@ impl<'a> Walker<'a, '_> {
                     Err(on) => Outcome::Unknown(Why::Depends { on }),
                     Ok(args) => match self.facts.answer(key, &args).cloned() {
                         Some(outcome) => outcome,
-                        None => match self.facts.missing(key) {
+                        None => match self.facts.missing() {
                             Some(outcome) => outcome,
                             None => {
                                 return Err(needed(runbook, step, key, spec, args, names, prefix));
@@ -195,9 +185,7 @@ impl<'a> Walker<'a, '_> {
                     Outcome::Unknown(why) => Looked::Unknown(why),
                 })
             }
-            Kind::Ask {
-                choices, no_input, ..
-            } => {
+            Kind::Ask { choices, no_input, .. } => {
                 let answer = match self.facts.find(key).map(|fact| &fact.outcome) {
                     Some(Outcome::Seen(seen)) => seen.get("answer").and_then(Value::as_str),
                     _ => None,
@@ -211,10 +199,7 @@ impl<'a> Walker<'a, '_> {
                     None => Looked::Choice(None, no_input),
                 })
             }
-            Kind::Use {
-                runbook: used,
-                with,
-            } => {
+            Kind::Use { runbook: used, with } => {
                 let mut inner = names.clone();
                 inner.values.retain(|name, _| name == "target");
                 let mut params = defaults(used);
@@ -224,9 +209,7 @@ impl<'a> Walker<'a, '_> {
                         Known::Unknown(on) => return Ok(Looked::Unknown(Why::Depends { on })),
                     };
                 }
-                inner
-                    .values
-                    .insert("params".to_owned(), Value::Object(params));
+                inner.values.insert("params".to_owned(), Value::Object(params));
                 match self.runbook(used, inner, &format!("{key}/")) {
                     Flow::Stop(effect) => Err(effect),
                     Flow::End(end) => Ok(Looked::Seen(Some(used_result(&end)))),
@@ -235,108 +218,61 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
-    /// Chooses the branch and records the visit.
+    /// Chooses the branch, records the visit and says where it leads.
     fn leave(&mut self, step: &'a Step, key: &str, names: &Bindings, looked: Looked<'a>) -> Leave {
-        let (seen, unknown, chosen) = match looked {
+        let (seen, blind, branch) = match looked {
             Looked::Seen(seen) => {
                 self.note_findings(step, key, names);
-                let (branch, why) = choose(step, names);
-                (seen, why, branch)
+                (seen, None, choose(step, names))
             }
-            Looked::Choice(seen, branch) => (seen, None, Some(branch)),
-            Looked::Unknown(why) => (None, Some(why), step.unknown.as_ref()),
+            Looked::Choice(seen, branch) => (seen, None, Ok(branch)),
+            Looked::Unknown(why) => (None, Some(why.clone()), step.unknown.as_ref().ok_or(why)),
         };
-        let could_not_look = unknown.is_some() && seen.is_none();
-        let text = match chosen.and_then(|branch| branch.text.as_ref()) {
-            Some(text) => Some(text.fill(names)),
-            None if could_not_look => unknown.as_ref().map(Why::to_string),
-            None => brief(step, seen.as_ref()),
+        let title = step.title.fill(names);
+        let mut leave = match branch.as_ref().map(|branch| &branch.next) {
+            Ok(Next::Goto(next)) => Leave::Goto(*next),
+            Ok(Next::Healthy) => Leave::End(End::Healthy),
+            Ok(Next::Conclude(conclusion)) => {
+                Leave::concluded(conclude::diagnosis(self.catalogue, conclusion, names))
+            }
+            Ok(Next::Inconclusive) => {
+                let why = blind.clone().unwrap_or(Why::Depends { on: "a condition".to_owned() });
+                Leave::concluded(conclude::inconclusive(self.catalogue, &title, &why, names))
+            }
+            Err(why) => {
+                Leave::concluded(conclude::inconclusive(self.catalogue, &title, why, names))
+            }
         };
-        for (id, why) in chosen.map_or(&[][..], |branch| &branch.rules_out) {
-            self.ruled_out.push(RuledOut {
-                id: id.clone(),
-                why: why.fill(names),
-            });
+        let branch = branch.ok();
+        let text = match (branch.and_then(|branch| branch.text.as_ref()), &blind) {
+            (Some(text), _) => Some(text.fill(names)),
+            (None, Some(why)) => Some(why.to_string()),
+            (None, None) => brief(step, seen.as_ref()),
+        };
+        for (id, why) in branch.map_or(&[][..], |branch| &branch.rules_out) {
+            self.ruled_out.push(RuledOut { id: id.clone(), why: why.fill(names) });
         }
         self.visits.push(Visit {
             key: key.to_owned(),
             step,
-            title: step.title.fill(names),
+            title,
             by_hand: step.by_hand.as_ref().map(|text| text.fill(names)),
             text,
-            status: Status::Pass,
-            when: chosen
+            status: branch
+                .and_then(|branch| branch.status)
+                .unwrap_or_else(|| leave.status(blind.is_some())),
+            when: branch
                 .and_then(|branch| branch.when.as_ref())
                 .map(|when| when.source().to_owned()),
-            to: String::new(),
-            unknown: if could_not_look {
-                unknown.clone()
-            } else {
-                None
-            },
+            to: leave.name(),
+            unknown: blind,
         });
-        let (status, to, leave) = match chosen.map(|branch| (branch, &branch.next)) {
-            Some((branch, Next::Goto(next))) => {
-                let status = if could_not_look {
-                    Status::Unknown
-                } else {
-                    Status::Pass
-                };
-                (branch.status.unwrap_or(status), None, Leave::Goto(*next))
-            }
-            Some((branch, Next::Healthy)) => {
-                let status = if could_not_look {
-                    Status::Unknown
-                } else {
-                    Status::Pass
-                };
-                (
-                    branch.status.unwrap_or(status),
-                    Some("healthy"),
-                    Leave::End(End::Healthy),
-                )
-            }
-            Some((branch, Next::Conclude(conclusion))) => {
-                let (diagnosis, status) = self.conclude(conclusion, names, could_not_look);
-                (
-                    branch.status.unwrap_or(status),
-                    None,
-                    Leave::End(End::Concluded(Box::new(diagnosis))),
-                )
-            }
-            Some((_, Next::Inconclusive)) | None => {
-                let why = unknown.unwrap_or(Why::Depends {
-                    on: "a condition".to_owned(),
-                });
-                let title = self
-                    .visits
-                    .last()
-                    .map_or("", |visit| visit.title.as_str())
-                    .to_owned();
-                let diagnosis = conclude::inconclusive(self.catalogue, key, &title, &why, names);
-                (
-                    Status::Unknown,
-                    None,
-                    Leave::End(End::Concluded(Box::new(diagnosis))),
-                )
-            }
-        };
-        if let Some(visit) = self.visits.last_mut() {
-            visit.status = status;
-            visit.to = match (&leave, to) {
-                (_, Some(to)) => to.to_owned(),
-                (Leave::End(End::Concluded(diagnosis)), _) => diagnosis.id.clone(),
-                _ => String::new(),
+        if let Leave::End(End::Concluded(diagnosis)) = &mut leave {
+            let cited = match branch.map(|branch| &branch.next) {
+                Some(Next::Conclude(conclusion)) => conclusion.evidence.as_slice(),
+                _ => &[],
             };
-        }
-        if let Leave::End(End::Concluded(diagnosis)) = leave {
-            let conclusion = chosen.and_then(|branch| match &branch.next {
-                Next::Conclude(conclusion) => Some(conclusion.as_ref()),
-                _ => None,
-            });
-            return Leave::End(End::Concluded(Box::new(
-                self.with_evidence(*diagnosis, conclusion, key),
-            )));
+            self.add_evidence(diagnosis, cited, key);
         }
         leave
     }
@@ -347,52 +283,31 @@ impl<'a> Walker<'a, '_> {
                 continue;
             }
             let mut finding = conclude::diagnosis(self.catalogue, &note.conclusion, names);
-            finding.evidence = conclude::own_evidence(key, brief(step, names.values.get("result")));
+            if let Some(text) = brief(step, names.values.get("result")) {
+                finding.evidence.push(Evidence { step: key.to_owned(), text });
+            }
             if !self.findings.iter().any(|known| known.id == finding.id) {
                 self.findings.push(finding);
             }
         }
     }
 
-    fn conclude(
-        &self,
-        conclusion: &Conclusion,
-        names: &Bindings,
-        blind: bool,
-    ) -> (Diagnosis, Status) {
-        let diagnosis = conclude::diagnosis(self.catalogue, conclusion, names);
-        let status = match diagnosis.severity {
-            _ if blind => Status::Unknown,
-            Severity::Critical => Status::Fail,
-            Severity::Warning => Status::Warn,
-            Severity::Info => Status::Pass,
-        };
-        (diagnosis, status)
-    }
-
-    /// Adds the evidence, what was ruled out, and drops alternatives that were.
-    fn with_evidence(
-        &self,
-        mut diagnosis: Diagnosis,
-        conclusion: Option<&Conclusion>,
-        key: &str,
-    ) -> Diagnosis {
+    /// Adds the evidence and what was ruled out, and drops the alternatives that were.
+    ///
+    /// Without cited steps the evidence is what warned, what failed, and the concluding step.
+    fn add_evidence(&self, diagnosis: &mut Diagnosis, cited: &[String], key: &str) {
         let prefix = key.rfind('/').map_or("", |end| &key[..=end]);
-        let cited = |visit: &Visit<'_>| match conclusion {
-            Some(conclusion) if !conclusion.evidence.is_empty() => {
-                visit.key.starts_with(prefix)
-                    && conclusion
-                        .evidence
-                        .iter()
-                        .any(|id| visit.key[prefix.len()..] == **id)
-            }
+        let counts = |visit: &Visit<'_>| match visit.key.strip_prefix(prefix) {
+            Some(id) if !cited.is_empty() => cited.iter().any(|cited| cited == id),
             _ => visit.key == key || matches!(visit.status, Status::Warn | Status::Fail),
         };
         diagnosis.evidence = self
             .visits
             .iter()
-            .filter(|visit| cited(visit))
-            .filter_map(|visit| conclude::own_evidence(&visit.key, visit.text.clone()).pop())
+            .filter(|visit| counts(visit))
+            .filter_map(|visit| {
+                Some(Evidence { step: visit.key.clone(), text: visit.text.clone()? })
+            })
             .collect();
         for out in &self.ruled_out {
             let known = diagnosis.ruled_out.iter().any(|known| known.id == out.id);
@@ -400,11 +315,8 @@ impl<'a> Walker<'a, '_> {
                 diagnosis.ruled_out.push(out.clone());
             }
         }
-        let ruled_out = diagnosis.ruled_out.clone();
-        diagnosis
-            .alternatives
-            .retain(|other| ruled_out.iter().all(|out| out.id != other.id));
-        diagnosis
+        let ruled_out = &diagnosis.ruled_out;
+        diagnosis.alternatives.retain(|other| ruled_out.iter().all(|out| out.id != other.id));
     }
 }
 
@@ -413,24 +325,46 @@ enum Leave {
     End(End),
 }
 
-/// Takes the first branch whose condition is true; the `unknown` arm when one is unknown before.
-fn choose<'a>(step: &'a Step, names: &Bindings) -> (Option<&'a Branch>, Option<Why>) {
-    for branch in &step.branches {
-        let Some(when) = &branch.when else {
-            return (Some(branch), None);
-        };
-        match when.eval(names) {
-            Known::Value(Value::Bool(true)) => return (Some(branch), None),
-            Known::Value(_) => {}
-            Known::Unknown(on) => return (step.unknown.as_ref(), Some(Why::Depends { on })),
+impl Leave {
+    fn concluded(diagnosis: Diagnosis) -> Leave {
+        Leave::End(End::Concluded(Box::new(diagnosis)))
+    }
+
+    /// Returns how a step counts that leads here, unless its branch says.
+    fn status(&self, blind: bool) -> Status {
+        match self {
+            _ if blind => Status::Unknown,
+            Leave::End(End::Concluded(diagnosis)) => match conclude::verdict_of(diagnosis) {
+                Verdict::Inconclusive => Status::Unknown,
+                Verdict::Fault => Status::Fail,
+                Verdict::Degraded => Status::Warn,
+                Verdict::Healthy => Status::Pass,
+            },
+            Leave::Goto(_) | Leave::End(End::Healthy) => Status::Pass,
         }
     }
-    (
-        step.unknown.as_ref(),
-        Some(Why::Depends {
-            on: "a branch that fits".to_owned(),
-        }),
-    )
+
+    /// Names what was concluded; empty on the way to another step.
+    fn name(&self) -> String {
+        match self {
+            Leave::Goto(_) => String::new(),
+            Leave::End(End::Healthy) => "healthy".to_owned(),
+            Leave::End(End::Concluded(diagnosis)) => diagnosis.id.clone(),
+        }
+    }
+}
+
+/// Takes the first branch whose condition is true; the `unknown` arm when one is unknown before.
+fn choose<'a>(step: &'a Step, names: &Bindings) -> Result<&'a Branch, Why> {
+    for branch in &step.branches {
+        let Some(when) = &branch.when else { return Ok(branch) };
+        match when.eval(names) {
+            Known::Value(Value::Bool(true)) => return Ok(branch),
+            Known::Value(_) => {}
+            Known::Unknown(on) => return step.unknown.as_ref().ok_or(Why::Depends { on }),
+        }
+    }
+    step.unknown.as_ref().ok_or(Why::Depends { on: "a branch that fits".to_owned() })
 }
 
 fn brief(step: &Step, seen: Option<&Value>) -> Option<String> {
@@ -450,10 +384,7 @@ fn used_result(end: &End) -> Value {
 }
 
 fn defaults(runbook: &Runbook) -> Map<String, Value> {
-    let known = runbook
-        .params
-        .iter()
-        .filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
+    let known = runbook.params.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
     known.collect()
 }
 
@@ -471,9 +402,7 @@ fn arguments(spec: &Spec, with: &[(String, Arg)], names: &Bindings) -> Result<Va
     let types = (spec.args)();
     let mut args = Map::new();
     for (name, arg) in with {
-        let optional = types
-            .field(name)
-            .is_some_and(|f| f.nullable || f.default.is_some());
+        let optional = types.field(name).is_some_and(|f| f.nullable || f.default.is_some());
         match value_of(arg, names) {
             Known::Value(Value::Null) if optional => {}
             Known::Value(value) => {
@@ -514,10 +443,7 @@ fn needed<'a>(
                 continue;
             };
             let key = format!("{prefix}{}", other.id);
-            early.push(Early {
-                after: meanwhile.after,
-                need: need(other, key, spec, args),
-            });
+            early.push(Early { after: meanwhile.after, need: need(other, key, spec, args) });
         }
     }
     Effect::Run(Box::new(need(step, key.to_owned(), spec, args)), early)

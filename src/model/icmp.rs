@@ -103,10 +103,7 @@ mod tests {
     #[test]
     fn only_port_unreachable_codes_are_port_unreachable() {
         for code in 0..=15 {
-            assert_eq!(
-                IcmpKind::v4(3, code) == IcmpKind::PortUnreachable,
-                code == 3
-            );
+            assert_eq!(IcmpKind::v4(3, code) == IcmpKind::PortUnreachable, code == 3);
         }
     }
 

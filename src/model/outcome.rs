@@ -51,10 +51,7 @@ pub enum Why {
 impl std::fmt::Display for Why {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Why::NotPermitted {
-                capability,
-                operation,
-            } => {
+            Why::NotPermitted { capability, operation } => {
                 write!(f, "not permitted: {operation} needs {capability}")
             }
             Why::Budget => write!(f, "the time budget ended first"),

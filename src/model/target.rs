@@ -76,10 +76,7 @@ pub const SCHEMES: &[(&str, u16)] = &[
 ];
 
 fn wrong<T>(problem: impl Into<String>, hint: impl Into<String>) -> Result<T, TargetError> {
-    Err(TargetError {
-        problem: problem.into(),
-        hint: hint.into(),
-    })
+    Err(TargetError { problem: problem.into(), hint: hint.into() })
 }
 
 const FORMS: &str = "write host:port, [v6]:port, a URL such as https://host, or :port";
@@ -93,9 +90,7 @@ impl FromStr for Target {
         }
         if let Some(bad) = input.chars().find(|c| c.is_control() || c.is_whitespace()) {
             return wrong(
-                format!("the target contains {} ", bad.escape_debug())
-                    .trim_end()
-                    .to_owned(),
+                format!("the target contains {} ", bad.escape_debug()).trim_end().to_owned(),
                 "write the target without blanks and control characters",
             );
         }
@@ -104,9 +99,7 @@ impl FromStr for Target {
             Some(_) => {
                 let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
                 let authority = &rest[..end];
-                authority
-                    .rsplit_once('@')
-                    .map_or(authority, |(_, host)| host)
+                authority.rsplit_once('@').map_or(authority, |(_, host)| host)
             }
             None => rest,
         };
@@ -123,12 +116,7 @@ impl FromStr for Target {
         } else {
             parse_host(host_text)?
         };
-        Ok(Target {
-            input: input.to_owned(),
-            host,
-            port,
-            scheme,
-        })
+        Ok(Target { input: input.to_owned(), host, port, scheme })
     }
 }
 
@@ -137,9 +125,7 @@ fn split_scheme(input: &str) -> Result<(Option<String>, &str), TargetError> {
         return Ok((None, input));
     };
     let ok = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     if !ok {
         return wrong("the part before :// is not a URL scheme", FORMS);
     }
@@ -149,10 +135,7 @@ fn split_scheme(input: &str) -> Result<(Option<String>, &str), TargetError> {
 fn scheme_port(scheme: &str) -> Option<u16> {
     // `postgresql+psycopg2://` and the like: the part before the plus names the protocol.
     let base = scheme.split('+').next().unwrap_or(scheme);
-    SCHEMES
-        .iter()
-        .find(|(name, _)| *name == base)
-        .map(|(_, port)| *port)
+    SCHEMES.iter().find(|(name, _)| *name == base).map(|(_, port)| *port)
 }
 
 /// Splits `host:port`, `[v6]:port`, `v6` and `host` into host text and port text.
@@ -161,15 +144,8 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), TargetError> {
         let Some((host, after)) = inner.split_once(']') else {
             return wrong("the [ has no matching ]", "write [2001:db8::1]:443");
         };
-        if host
-            .split('%')
-            .next()
-            .is_none_or(|host| host.parse::<Ipv6Addr>().is_err())
-        {
-            return wrong(
-                "the text in [ ] is not an IPv6 address",
-                "write [2001:db8::1]:443",
-            );
+        if host.split('%').next().is_none_or(|host| host.parse::<Ipv6Addr>().is_err()) {
+            return wrong("the text in [ ] is not an IPv6 address", "write [2001:db8::1]:443");
         }
         return match after.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
@@ -202,10 +178,7 @@ fn parse_port(text: &str) -> Result<u16, TargetError> {
         return wrong("the port after the colon is missing", HINT);
     }
     if !text.bytes().all(|b| b.is_ascii_digit()) {
-        return wrong(
-            format!("the port \"{}\" is not a number", text.escape_debug()),
-            HINT,
-        );
+        return wrong(format!("the port \"{}\" is not a number", text.escape_debug()), HINT);
     }
     match text.parse::<u32>() {
         Ok(0) => wrong("port 0 cannot be connected to", HINT),
@@ -221,10 +194,7 @@ fn parse_host(text: &str) -> Result<Host, TargetError> {
     };
     if let Ok(address) = address.parse::<IpAddr>() {
         if zone.as_deref() == Some("") || (zone.is_some() && address.is_ipv4()) {
-            return wrong(
-                "the % has no interface name behind it",
-                "write fe80::1%eth0",
-            );
+            return wrong("the % has no interface name behind it", "write fe80::1%eth0");
         }
         return Ok(Host::Addr(address, zone));
     }
@@ -239,42 +209,28 @@ fn parse_name(text: &str) -> Result<String, TargetError> {
     }
     if name.len() > 253 {
         return wrong(
-            format!(
-                "the host name has {} bytes, more than the 253 that DNS allows",
-                name.len()
-            ),
+            format!("the host name has {} bytes, more than the 253 that DNS allows", name.len()),
             "check the name",
         );
     }
     for label in name.split('.') {
         if label.is_empty() {
-            return wrong(
-                "the host name has an empty label",
-                "remove the doubled or leading dot",
-            );
+            return wrong("the host name has an empty label", "remove the doubled or leading dot");
         }
         if label.len() > 63 {
             return wrong(
-                format!(
-                    "a label of the host name has {} bytes, more than 63",
-                    label.len()
-                ),
+                format!("a label of the host name has {} bytes, more than 63", label.len()),
                 "check the name",
             );
         }
     }
-    if let Some(bad) = name
-        .chars()
-        .find(|c| !(c.is_alphanumeric() || "-_.".contains(*c)))
-    {
+    if let Some(bad) = name.chars().find(|c| !(c.is_alphanumeric() || "-_.".contains(*c))) {
         return wrong(
             format!("the host name contains {bad:?}"),
             "write letters, digits, hyphens, underscores and dots only",
         );
     }
-    let all_numeric = name
-        .split('.')
-        .all(|label| label.bytes().all(|b| b.is_ascii_digit()));
+    let all_numeric = name.split('.').all(|label| label.bytes().all(|b| b.is_ascii_digit()));
     if all_numeric {
         return wrong(
             format!("{name} is neither an IPv4 address nor a host name"),
@@ -316,30 +272,14 @@ mod tests {
         let cases = [
             ("db.internal:5432", name("db.internal"), Some(5432)),
             ("db.internal", name("db.internal"), None),
-            (
-                "127.0.0.1:80",
-                Host::Addr("127.0.0.1".parse().unwrap(), None),
-                Some(80),
-            ),
-            (
-                "[::1]:22",
-                Host::Addr("::1".parse().unwrap(), None),
-                Some(22),
-            ),
+            ("127.0.0.1:80", Host::Addr("127.0.0.1".parse().unwrap(), None), Some(80)),
+            ("[::1]:22", Host::Addr("::1".parse().unwrap(), None), Some(22)),
             ("::1", Host::Addr("::1".parse().unwrap(), None), None),
-            (
-                "fe80::1%eth0",
-                Host::Addr("fe80::1".parse().unwrap(), Some("eth0".into())),
-                None,
-            ),
+            ("fe80::1%eth0", Host::Addr("fe80::1".parse().unwrap(), Some("eth0".into())), None),
             (":8080", Host::Here, Some(8080)),
             ("https://api.test/x?y=1:2", name("api.test"), Some(443)),
             ("postgres://u:p@db.test/app", name("db.test"), Some(5432)),
-            (
-                "http://[::1]:8080/",
-                Host::Addr("::1".parse().unwrap(), None),
-                Some(8080),
-            ),
+            ("http://[::1]:8080/", Host::Addr("::1".parse().unwrap(), None), Some(8080)),
             ("ssh://host:2222", name("host"), Some(2222)),
             ("thing://host", name("host"), None),
         ];
@@ -381,11 +321,7 @@ mod tests {
         for input in cases {
             let error = input.parse::<Target>().expect_err(input);
             assert!(!error.problem.is_empty() && !error.hint.is_empty());
-            assert!(
-                !error.problem.chars().any(char::is_control),
-                "{:?}",
-                error.problem
-            );
+            assert!(!error.problem.chars().any(char::is_control), "{:?}", error.problem);
         }
     }
 

@@ -185,9 +185,7 @@ impl Probe for Dns {
     type Seen = DnsSeen;
 
     async fn run(_args: DnsArgs) -> Result<DnsSeen, Why> {
-        Err(Why::Unsupported {
-            what: "dns".to_owned(),
-        })
+        Err(Why::Unsupported { what: "dns".to_owned() })
     }
 
     fn brief(seen: &DnsSeen) -> String {

@@ -118,15 +118,10 @@ impl Probe for Firewall {
     type Seen = FirewallSeen;
 
     async fn run(_args: FirewallArgs) -> Result<FirewallSeen, Why> {
-        Err(Why::Unsupported {
-            what: "firewall".to_owned(),
-        })
+        Err(Why::Unsupported { what: "firewall".to_owned() })
     }
 
     fn brief(seen: &FirewallSeen) -> String {
-        seen.rule
-            .as_ref()
-            .map(|rule| rule.text.clone())
-            .unwrap_or_default()
+        seen.rule.as_ref().map(|rule| rule.text.clone()).unwrap_or_default()
     }
 }

@@ -133,9 +133,7 @@ fn run_erased<P: Probe + 'static>(args: Value) -> Running {
         match P::run(args).await {
             Ok(seen) => match serde_json::to_value(&seen) {
                 Ok(value) => Outcome::Seen(value),
-                Err(error) => Outcome::Unknown(Why::Unsupported {
-                    what: error.to_string(),
-                }),
+                Err(error) => Outcome::Unknown(Why::Unsupported { what: error.to_string() }),
             },
             Err(why) => Outcome::Unknown(why),
         }

@@ -96,9 +96,7 @@ impl Probe for Mtu {
     type Seen = MtuSeen;
 
     async fn run(_args: MtuArgs) -> Result<MtuSeen, Why> {
-        Err(Why::Unsupported {
-            what: "mtu".to_owned(),
-        })
+        Err(Why::Unsupported { what: "mtu".to_owned() })
     }
 
     fn brief(seen: &MtuSeen) -> String {

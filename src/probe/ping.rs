@@ -116,10 +116,9 @@ impl Probe for Ping {
     type Seen = PingSeen;
 
     async fn run(args: PingArgs) -> Result<PingSeen, Why> {
-        let target =
-            host::socket_address(&args.address, UDP_PORT).ok_or_else(|| Why::Unsupported {
-                what: format!("the address {}", args.address.escape_debug()),
-            })?;
+        let target = host::socket_address(&args.address, UDP_PORT).ok_or_else(|| {
+            Why::Unsupported { what: format!("the address {}", args.address.escape_debug()) }
+        })?;
         match Echo::open(target) {
             Ok(echo) => Ok(ask_echo(&args, &echo).await),
             Err(OpenError::Unavailable(why)) => Ok(ask_udp(&args, target, &why).await),
@@ -136,10 +135,7 @@ impl Probe for Ping {
             (Some(errno), PingOutcome::SendFailed) => {
                 format!("{}: {method} not sent, {errno}", seen.address)
             }
-            _ => format!(
-                "{}: {} of {} answered, {method}",
-                seen.address, seen.received, seen.sent
-            ),
+            _ => format!("{}: {} of {} answered, {method}", seen.address, seen.received, seen.sent),
         };
         if let (Some(min), Some(median), Some(max)) =
             (seen.rtt_min_ms, seen.rtt_median_ms, seen.rtt_max_ms)
@@ -150,11 +146,7 @@ impl Probe for Ping {
             let _ = write!(text, ", {loss:.0} % lost");
         }
         if let Some(icmp) = &seen.icmp {
-            let _ = write!(
-                text,
-                ", ICMP {}/{} from {}",
-                icmp.icmp_type, icmp.code, icmp.from
-            );
+            let _ = write!(text, ", ICMP {}/{} from {}", icmp.icmp_type, icmp.code, icmp.from);
         }
         text
     }
@@ -258,12 +250,7 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     fn new(echo: &'a Echo) -> Asked<'a> {
-        Asked {
-            echo,
-            pending: Vec::new(),
-            open: 0,
-            tally: Tally::default(),
-        }
+        Asked { echo, pending: Vec::new(), open: 0, tally: Tally::default() }
     }
 
     /// Sends so many requests and hears answers meanwhile, then waits until all are answered, at
@@ -345,11 +332,7 @@ async fn ask_udp(args: &PingArgs, target: SocketAddr, why: &Unavailable) -> Ping
     for request in 0..UDP_REQUESTS.min(args.count.max(1)) {
         let mut target = target;
         target.set_port(UDP_PORT + request as u16);
-        let datagram = Datagram {
-            target,
-            ttl: None,
-            size: SIZE,
-        };
+        let datagram = Datagram { target, ttl: None, size: SIZE };
         let report = udp::probe(&datagram, wait).await;
         match (report.answer, report.rtt_ms()) {
             (UdpAnswer::Data(ttl), Some(rtt)) => tally.answered(rtt, ttl),

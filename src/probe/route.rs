@@ -156,9 +156,7 @@ impl Probe for Route {
     type Seen = RouteSeen;
 
     async fn run(_args: RouteArgs) -> Result<RouteSeen, Why> {
-        Err(Why::Unsupported {
-            what: "route".to_owned(),
-        })
+        Err(Why::Unsupported { what: "route".to_owned() })
     }
 
     fn brief(seen: &RouteSeen) -> String {

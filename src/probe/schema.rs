@@ -25,22 +25,15 @@ pub fn record_of<T: JsonSchema>() -> Record {
 
 /// Converts one schema node; the flag says whether null is allowed.
 fn convert(schema: &Value, name: &str) -> (Type, bool) {
-    if let Some(options) = schema
-        .get("anyOf")
-        .or_else(|| schema.get("oneOf"))
-        .and_then(Value::as_array)
+    if let Some(options) =
+        schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array)
     {
         return convert_options(options, name);
     }
     if let Some(words) = schema.get("enum").and_then(Value::as_array) {
         let nullable = words.iter().any(Value::is_null);
         return (
-            Type::Word(
-                words
-                    .iter()
-                    .filter_map(|word| plain_word(word, ""))
-                    .collect(),
-            ),
+            Type::Word(words.iter().filter_map(|word| plain_word(word, "")).collect()),
             nullable,
         );
     }
@@ -95,9 +88,7 @@ fn convert_object(schema: &Value, name: &str) -> Type {
         let value = schema
             .get("additionalProperties")
             .filter(|value| value.is_object())
-            .map_or(Type::Any, |value| {
-                convert(value, &format!("{name}_value")).0
-            });
+            .map_or(Type::Any, |value| convert(value, &format!("{name}_value")).0);
         return Type::Map(Arc::new(value));
     };
     let name = schema.get("title").and_then(Value::as_str).unwrap_or(name);
@@ -124,10 +115,7 @@ fn kind_of(schema: &Value) -> (&str, bool) {
         Some(Value::String(kind)) => (kind, false),
         Some(Value::Array(kinds)) => {
             let nullable = kinds.iter().any(|kind| kind == "null");
-            let kind = kinds
-                .iter()
-                .filter_map(Value::as_str)
-                .find(|kind| *kind != "null");
+            let kind = kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null");
             (kind.unwrap_or(""), nullable)
         }
         _ => ("", false),
@@ -135,17 +123,11 @@ fn kind_of(schema: &Value) -> (&str, bool) {
 }
 
 fn plain_word(word: &Value, doc: &str) -> Option<Word> {
-    Some(Word {
-        name: word.as_str()?.to_owned(),
-        doc: doc.to_owned(),
-    })
+    Some(Word { name: word.as_str()?.to_owned(), doc: doc.to_owned() })
 }
 
 fn doc_of(schema: &Value) -> &str {
-    schema
-        .get("description")
-        .and_then(Value::as_str)
-        .unwrap_or("")
+    schema.get("description").and_then(Value::as_str).unwrap_or("")
 }
 
 #[cfg(test)]
@@ -191,19 +173,11 @@ mod tests {
         assert_eq!(field("colour").ty.name(), "one of green, red");
         assert!(field("maybe").nullable && !field("colour").nullable);
         assert_eq!(field("maybe").ty.name(), "one of green, red");
-        assert_eq!(
-            (field("rtt_ms").ty, field("rtt_ms").nullable),
-            (Type::Float, true)
-        );
+        assert_eq!((field("rtt_ms").ty, field("rtt_ms").nullable), (Type::Float, true));
         assert_eq!(field("count").default, Some(Value::from(5)));
         assert_eq!(field("deltas").ty, Type::Map(Arc::new(Type::Int)));
-        let Type::List(item) = field("inner").ty else {
-            panic!("not a list")
-        };
-        assert_eq!(
-            item.record().unwrap().field("hops").unwrap().doc,
-            "How far, in hops."
-        );
+        let Type::List(item) = field("inner").ty else { panic!("not a list") };
+        assert_eq!(item.record().unwrap().field("hops").unwrap().doc, "How far, in hops.");
         assert!(field("one").nullable && field("one").ty.record().is_some());
     }
 }

@@ -186,29 +186,14 @@ impl Probe for TcpTrace {
             Why::Unsupported { what }
         })?;
         let (tcp, udp) = run::both(&args, target).await;
-        Ok(analysis::conclude(
-            &args.address,
-            target.ip(),
-            args.port,
-            tcp,
-            udp,
-        ))
+        Ok(analysis::conclude(&args.address, target.ip(), args.port, tcp, udp))
     }
 
     fn brief(seen: &TraceSeen) -> String {
         let mut text = format!("TCP to port {}: ", seen.port);
-        text += &ending(
-            seen.outcome,
-            seen.reached_at,
-            seen.last_hop,
-            seen.last_address.as_deref(),
-        );
+        text += &ending(seen.outcome, seen.reached_at, seen.last_hop, seen.last_address.as_deref());
         if let Some(icmp) = &seen.icmp {
-            let _ = write!(
-                text,
-                ", ICMP {}/{} from {}",
-                icmp.icmp_type, icmp.code, icmp.from
-            );
+            let _ = write!(text, ", ICMP {}/{} from {}", icmp.icmp_type, icmp.code, icmp.from);
             if let Some(hop) = seen.rejected_hop {
                 let _ = write!(text, " at hop {hop}");
             }
@@ -217,11 +202,7 @@ impl Probe for TcpTrace {
             let _ = write!(text, ", {errno}");
         }
         if let Some(from) = seen.loop_from {
-            let _ = write!(
-                text,
-                ", {} repeat from hop {from} on",
-                seen.loop_addresses.join(" ")
-            );
+            let _ = write!(text, ", {} repeat from hop {from} on", seen.loop_addresses.join(" "));
         }
         if let Some(other) = &seen.compare {
             let _ = write!(

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::model::diagnosis::{Confidence, Place};
+use crate::model::diagnosis::{Confidence, Place, RemedyPlace, Severity};
 use crate::model::layer::Layer;
 use crate::model::report::Status;
 use crate::model::types::Type;
@@ -175,6 +175,8 @@ pub struct Conclusion {
     pub id: String,
     /// How sure, `possible`, `likely` or `confirmed` as text; the catalogue's own when `None`.
     pub confidence: Option<Arg>,
+    /// How bad; the catalogue's own when `None`.
+    pub severity: Option<Severity>,
     /// The kind of place; the catalogue's own when `None`.
     pub place: Option<Place>,
     /// The hop number, an int expression.
@@ -205,7 +207,7 @@ pub struct Entry {
     /// Its layer.
     pub layer: Layer,
     /// How bad it is.
-    pub severity: crate::model::diagnosis::Severity,
+    pub severity: Severity,
     /// How sure it is when a runbook says nothing else.
     pub confidence: Confidence,
     /// The kind of place it points at.
@@ -232,7 +234,7 @@ pub struct RemedyText {
     /// The command.
     pub command: Option<Template>,
     /// Where to do it.
-    pub place: crate::model::diagnosis::RemedyPlace,
+    pub place: RemedyPlace,
 }
 
 /// A diagnosis that looks alike.

@@ -61,11 +61,7 @@ pub fn effective_capabilities() -> Option<Vec<String>> {
 
 /// Says whether a capability is effective; `None` when /proc does not tell.
 pub fn has(capability: &str) -> Option<bool> {
-    Some(
-        effective_capabilities()?
-            .iter()
-            .any(|name| name == capability),
-    )
+    Some(effective_capabilities()?.iter().any(|name| name == capability))
 }
 
 /// Returns this machine's host name; `None` when /proc does not tell.
@@ -85,9 +81,7 @@ fn first_line(path: &str) -> Option<String> {
 
 /// Reads the effective capabilities from the text of a `status` file (`proc(5)`).
 fn capabilities_of(status: &str) -> Option<Vec<String>> {
-    let hex = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))?;
+    let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     let set = u64::from_str_radix(hex.trim(), 16).ok()?;
     let bits = (0..u64::BITS).filter(|bit| set >> bit & 1 == 1);
     Some(bits.map(name_of).collect())
@@ -105,18 +99,12 @@ mod tests {
     #[test]
     fn the_bits_of_the_effective_set_are_named() {
         let status = "Name:\tx\nCapPrm:\t0000000000000000\nCapEff:\t0000000000003000\n";
-        assert_eq!(
-            capabilities_of(status).unwrap(),
-            ["CAP_NET_ADMIN", "CAP_NET_RAW"]
-        );
+        assert_eq!(capabilities_of(status).unwrap(), ["CAP_NET_ADMIN", "CAP_NET_RAW"]);
     }
 
     #[test]
     fn a_bit_without_a_name_keeps_its_number() {
-        assert_eq!(
-            capabilities_of("CapEff:\t8000000000000000\n").unwrap(),
-            ["CAP_63"]
-        );
+        assert_eq!(capabilities_of("CapEff:\t8000000000000000\n").unwrap(), ["CAP_63"]);
     }
 
     #[test]

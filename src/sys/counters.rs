@@ -22,12 +22,7 @@ impl Snapshot {
         let snmp = read("snmp");
         let snmp6 = read("snmp6");
         let netstat = read("netstat");
-        Snapshot {
-            taken: clock::now(),
-            snmp,
-            netstat,
-            snmp6,
-        }
+        Snapshot { taken: clock::now(), snmp, netstat, snmp6 }
     }
 
     /// When it was taken.

@@ -79,16 +79,23 @@ impl QueuedError {
 /// Returns the error of `setsockopt`.
 pub fn enable(fd: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     let (level, errors, ttl) = if v6 {
-        (
-            libc::IPPROTO_IPV6,
-            libc::IPV6_RECVERR,
-            libc::IPV6_RECVHOPLIMIT,
-        )
+        (libc::IPPROTO_IPV6, libc::IPV6_RECVERR, libc::IPV6_RECVHOPLIMIT)
     } else {
         (libc::IPPROTO_IP, libc::IP_RECVERR, libc::IP_RECVTTL)
     };
     socket::set_int(fd, level, errors, 1)?;
     socket::set_int(fd, level, ttl, 1)
+}
+
+/// Stops queueing ICMP errors: on an established TCP connection they would become fatal.
+pub fn disable(fd: BorrowedFd<'_>, v6: bool) {
+    let (level, errors) = if v6 {
+        (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
+    } else {
+        (libc::IPPROTO_IP, libc::IP_RECVERR)
+    };
+    // It can only fail on a closed descriptor.
+    let _ = socket::set_int(fd, level, errors, 0);
 }
 
 /// Takes every entry off the error queue, oldest first.
@@ -134,10 +141,7 @@ pub fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result<
     // SAFETY: `sockaddr_storage` and `msghdr` are plain C structs for which all zeroes is valid.
     let (mut name, mut header): (libc::sockaddr_storage, libc::msghdr) =
         unsafe { (mem::zeroed(), mem::zeroed()) };
-    let mut vector = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
-    };
+    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // u64 elements, because control messages are aligned like `cmsghdr`.
     let mut control = [0_u64; 64];
     header.msg_name = (&raw mut name).cast();
@@ -156,9 +160,7 @@ pub fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result<
     let mut message = Message {
         // MSG_TRUNC could make it longer than the buffer.
         length: length.min(buffer.len()),
-        address: (header.msg_namelen > 0)
-            .then(|| address(bytes_of(&name)))
-            .flatten(),
+        address: (header.msg_namelen > 0).then(|| address(bytes_of(&name))).flatten(),
         ttl: None,
         error: None,
     };

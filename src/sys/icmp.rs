@@ -206,10 +206,7 @@ impl Echo {
             let quoted = icmp_echo::parse(self.target.is_ipv6(), &buffer[..message.length]);
             let ours = quoted.is_none_or(|echo| self.is_ours(&echo));
             if let (Some(icmp), true) = (queued.icmp(own), ours) {
-                return Some(Event::Error {
-                    sequence: quoted.map(|echo| echo.sequence),
-                    icmp,
-                });
+                return Some(Event::Error { sequence: quoted.map(|echo| echo.sequence), icmp });
             }
         }
         for _ in 0..256 {
@@ -232,10 +229,7 @@ impl Echo {
                 && echo.reply
                 && self.is_ours(&echo)
             {
-                return Some(Event::Reply {
-                    sequence: echo.sequence,
-                    ttl: message.ttl,
-                });
+                return Some(Event::Reply { sequence: echo.sequence, ttl: message.ttl });
             }
         }
         None
@@ -262,16 +256,8 @@ impl Echo {
 }
 
 fn create(target: SocketAddr, kind: Type) -> io::Result<Socket> {
-    let protocol = if target.is_ipv6() {
-        Protocol::ICMPV6
-    } else {
-        Protocol::ICMPV4
-    };
-    Socket::new(
-        Domain::for_address(target),
-        kind.nonblocking(),
-        Some(protocol),
-    )
+    let protocol = if target.is_ipv6() { Protocol::ICMPV6 } else { Protocol::ICMPV4 };
+    Socket::new(Domain::for_address(target), kind.nonblocking(), Some(protocol))
 }
 
 fn prepare(socket: &Socket, target: SocketAddr, kind: Kind) -> io::Result<()> {

@@ -92,18 +92,13 @@ impl NetlinkError {
             },
             // The family is not compiled in, not loaded, or hidden by a sandbox.
             Some(Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT | Errno::ENOSYS) => {
-                Why::Unsupported {
-                    what: format!("{operation}: {self}"),
-                }
+                Why::Unsupported { what: format!("{operation}: {self}") }
             }
-            Some(errno) => Why::Failed {
-                operation: operation.to_owned(),
-                errno: format!("{errno:?}"),
-            },
+            Some(errno) => {
+                Why::Failed { operation: operation.to_owned(), errno: format!("{errno:?}") }
+            }
             None if *self == NetlinkError::Timeout => Why::Budget,
-            None => Why::Unsupported {
-                what: format!("{operation}: {self}"),
-            },
+            None => Why::Unsupported { what: format!("{operation}: {self}") },
         }
     }
 }
@@ -137,12 +132,7 @@ impl Netlink {
     ///
     /// Returns the errno of `socket` or `setsockopt`.
     pub fn open(protocol: u16) -> Result<Netlink, NetlinkError> {
-        Ok(Netlink {
-            fd: socket(protocol)?,
-            protocol,
-            sequence: 0,
-            buffer: vec![0; BUFFER],
-        })
+        Ok(Netlink { fd: socket(protocol)?, protocol, sequence: 0, buffer: vec![0; BUFFER] })
     }
 
     /// Opens a socket for a codec's protocol and sends its request: [`Netlink::open`] and
@@ -191,10 +181,9 @@ impl Netlink {
                 Ok(Ended::Complete(replies)) => return Ok(replies),
                 Ok(Ended::Torn) => {}
                 // Messages were lost: what is still queued belongs to a torn answer.
-                Err(NetlinkError::System {
-                    errno: Errno::ENOBUFS,
-                    ..
-                }) => self.fd = socket(self.protocol)?,
+                Err(NetlinkError::System { errno: Errno::ENOBUFS, .. }) => {
+                    self.fd = socket(self.protocol)?
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -211,12 +200,8 @@ impl Netlink {
         message.extend(self.sequence.to_ne_bytes());
         message.extend(0u32.to_ne_bytes());
         message.extend(payload);
-        nix::sys::socket::send(self.fd.as_raw_fd(), &message, MsgFlags::empty()).map_err(
-            |errno| NetlinkError::System {
-                operation: "send(netlink)",
-                errno,
-            },
-        )?;
+        nix::sys::socket::send(self.fd.as_raw_fd(), &message, MsgFlags::empty())
+            .map_err(|errno| NetlinkError::System { operation: "send(netlink)", errno })?;
         Ok(())
     }
 
@@ -269,10 +254,7 @@ impl Netlink {
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Err(NetlinkError::Timeout),
                 Err(errno) => {
-                    return Err(NetlinkError::System {
-                        operation: "recv(netlink)",
-                        errno,
-                    });
+                    return Err(NetlinkError::System { operation: "recv(netlink)", errno });
                 }
             }
         }
@@ -282,29 +264,17 @@ impl Netlink {
 /// Opens the descriptor: close-on-exec, with a receive time limit, a large buffer and extended
 /// acknowledgements without an echo of the request.
 fn socket(protocol: u16) -> Result<OwnedFd, NetlinkError> {
-    let failed = |operation| {
-        move || NetlinkError::System {
-            operation,
-            errno: Errno::last(),
-        }
-    };
+    let failed = |operation| move || NetlinkError::System { operation, errno: Errno::last() };
     // SAFETY: socket(2) takes no pointers.
     let raw = unsafe {
-        libc::socket(
-            libc::AF_NETLINK,
-            libc::SOCK_RAW | libc::SOCK_CLOEXEC,
-            i32::from(protocol),
-        )
+        libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, i32::from(protocol))
     };
     if raw < 0 {
         return Err(failed("socket(AF_NETLINK)")());
     }
     // SAFETY: `raw` was just opened and nobody else owns it.
     let fd = unsafe { OwnedFd::from_raw_fd(raw) };
-    let limit = libc::timeval {
-        tv_sec: PATIENCE.as_secs() as libc::time_t,
-        tv_usec: 0,
-    };
+    let limit = libc::timeval { tv_sec: PATIENCE.as_secs() as libc::time_t, tv_usec: 0 };
     option(&fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, limit)
         .ok_or_else(failed("setsockopt(SO_RCVTIMEO)"))?;
     // The rest only makes answers better; a kernel without it still answers.
@@ -456,10 +426,7 @@ mod tests {
 
     #[test]
     fn a_missing_capability_becomes_a_reason_with_its_name() {
-        let refused = NetlinkError::Refused {
-            errno: Errno::EPERM,
-            message: None,
-        };
+        let refused = NetlinkError::Refused { errno: Errno::EPERM, message: None };
         assert_eq!(
             refused.why("list nftables rules", "CAP_NET_ADMIN"),
             Why::NotPermitted {

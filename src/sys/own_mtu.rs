@@ -45,11 +45,7 @@ pub fn towards(target: SocketAddr) -> io::Result<OwnMtu> {
     let current = u32::try_from(current).map_err(|_| io::ErrorKind::InvalidData)?;
     let device = device(target)?.unwrap_or(current).max(current);
     let route = of_route(target).filter(|mtu| *mtu < device);
-    Ok(OwnMtu {
-        device,
-        route,
-        learned: (current < route.unwrap_or(device)).then_some(current),
-    })
+    Ok(OwnMtu { device, route, learned: (current < route.unwrap_or(device)).then_some(current) })
 }
 
 /// Offers the kernel more than any device but loopback takes: it refuses and names the limit.
@@ -73,11 +69,7 @@ fn device(target: SocketAddr) -> io::Result<Option<u32>> {
 fn of_route(target: SocketAddr) -> Option<u32> {
     /// `linux/rtnetlink.h`: answer with the route of the table, not with what became of it.
     const RTM_F_FIB_MATCH: u32 = 0x2000;
-    let (family, bits) = if target.is_ipv6() {
-        (libc::AF_INET6, 128)
-    } else {
-        (libc::AF_INET, 32)
-    };
+    let (family, bits) = if target.is_ipv6() { (libc::AF_INET6, 128) } else { (libc::AF_INET, 32) };
     let mut header = Rtmsg::default();
     header.rtm_family = u8::try_from(family).ok()?;
     header.rtm_dst_len = bits;

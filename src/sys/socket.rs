@@ -92,11 +92,7 @@ pub fn set_int(fd: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::R
             mem::size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Reads an integer socket option.
@@ -123,13 +119,7 @@ pub fn bytes(fd: BorrowedFd<'_>, level: i32, option: i32, buffer: &mut [u8]) -> 
     // SAFETY: the descriptor is open for the call (it is borrowed); `length` is not larger than the
     // buffer, and the kernel writes at most that many bytes and stores their number in it.
     let result = unsafe {
-        libc::getsockopt(
-            fd.as_raw_fd(),
-            level,
-            option,
-            buffer.as_mut_ptr().cast(),
-            &raw mut length,
-        )
+        libc::getsockopt(fd.as_raw_fd(), level, option, buffer.as_mut_ptr().cast(), &raw mut length)
     };
     if result == 0 {
         Ok((length as usize).min(buffer.len()))
@@ -142,7 +132,5 @@ pub fn bytes(fd: BorrowedFd<'_>, level: i32, option: i32, buffer: &mut [u8]) -> 
 ///
 /// Read it before draining the error queue: draining clears it.
 pub fn take_error(fd: BorrowedFd<'_>) -> Option<i32> {
-    int(fd, libc::SOL_SOCKET, libc::SO_ERROR)
-        .ok()
-        .filter(|errno| *errno != 0)
+    int(fd, libc::SOL_SOCKET, libc::SO_ERROR).ok().filter(|errno| *errno != 0)
 }

@@ -57,10 +57,7 @@ pub struct SynDataReport {
 /// this path MTU.
 pub fn range(v6: bool, mtu: u32) -> (u32, u32) {
     let empty = ip_header(v6) + TCP_HEADER + OPTIONS;
-    (
-        empty + 1,
-        mtu.saturating_sub(OPTION_SPACE - OPTIONS).max(empty),
-    )
+    (empty + 1, mtu.saturating_sub(OPTION_SPACE - OPTIONS).max(empty))
 }
 
 /// Sends a SYN in an IP packet of `size` bytes, where the kernel believes in a path MTU of `mtu`,
@@ -144,9 +141,7 @@ impl Flight {
     fn examine(&self, last: bool) -> Option<SynDataAnswer> {
         let fd = self.fd();
         let errno = socket::take_error(fd);
-        let icmp = errqueue::drain(fd)
-            .iter()
-            .find_map(|entry| entry.icmp(None));
+        let icmp = errqueue::drain(fd).iter().find_map(|entry| entry.icmp(None));
         let info = tcp::info(fd)?;
         let shrunk = info.pmtu.filter(|pmtu| *pmtu < self.mtu);
         let over = info.state != Some(state::SYN_SENT) || icmp.is_some() || last;
@@ -198,10 +193,8 @@ mod tests {
     fn a_listener_on_this_machine_answers_and_sees_the_size() {
         let server = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
         let target = server.local_addr().expect("an address");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let report = runtime.block_on(probe(target, 900, 65_536, Duration::from_secs(5)));
         // EOPNOTSUPP where net.ipv4.tcp_fastopen is 0.
         if report.answer != SynDataAnswer::LocalError(libc::EOPNOTSUPP) {

@@ -97,9 +97,7 @@ impl SynReport {
 
     /// Whether the kernel had to repeat the SYN.
     pub fn retransmitted(&self) -> bool {
-        self.info
-            .and_then(|info| info.total_retrans)
-            .is_some_and(|times| times > 0)
+        self.info.and_then(|info| info.total_retrans).is_some_and(|times| times > 0)
     }
 }
 
@@ -145,11 +143,7 @@ impl Attempt {
             Ok(watched) => Stage::Sent(watched),
             Err(error) => Stage::Failed(errno::of(&error)),
         };
-        Attempt {
-            stage,
-            sent,
-            target: syn.target,
-        }
+        Attempt { stage, sent, target: syn.target }
     }
 
     /// Whether this machine failed before or instead of sending.
@@ -201,6 +195,14 @@ impl Attempt {
         }
     }
 
+    /// The socket; `None` when this machine failed to send.
+    pub fn socket(&self) -> Option<&Watched> {
+        match &self.stage {
+            Stage::Failed(_) => None,
+            Stage::Sent(watched) => Some(watched),
+        }
+    }
+
     /// Takes the socket over, with lingering switched off again: closing it is then an ordinary
     /// close. `None` when this machine failed to send.
     pub fn into_socket(self) -> Option<Watched> {
@@ -223,14 +225,7 @@ impl Attempt {
             Stage::Failed(_) => (None, None),
             Stage::Sent(watched) => (source(watched.as_fd()), info(watched.as_fd())),
         };
-        SynReport {
-            answer,
-            errno,
-            sent: self.sent,
-            rtt,
-            source,
-            info,
-        }
+        SynReport { answer, errno, sent: self.sent, rtt, source, info }
     }
 }
 
@@ -252,11 +247,7 @@ fn open(syn: &Syn) -> io::Result<Socket> {
     errqueue::enable(fd, v6)?;
     socket.set_linger(Some(Duration::ZERO))?;
     let (level, ttl, min_ttl) = if v6 {
-        (
-            libc::IPPROTO_IPV6,
-            libc::IPV6_UNICAST_HOPS,
-            IPV6_MINHOPCOUNT,
-        )
+        (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, IPV6_MINHOPCOUNT)
     } else {
         (libc::IPPROTO_IP, libc::IP_TTL, libc::IP_MINTTL)
     };
@@ -292,15 +283,8 @@ fn connect(socket: &Socket, syn: &Syn) -> io::Result<()> {
     let result = match &syn.payload {
         None => socket.connect(&target),
         Some(payload) => {
-            socket::set_int(
-                socket.as_fd(),
-                libc::IPPROTO_TCP,
-                libc::TCP_FASTOPEN_NO_COOKIE,
-                1,
-            )?;
-            socket
-                .send_to_with_flags(payload, &target, libc::MSG_FASTOPEN)
-                .map(drop)
+            socket::set_int(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN_NO_COOKIE, 1)?;
+            socket.send_to_with_flags(payload, &target, libc::MSG_FASTOPEN).map(drop)
         }
     };
     match result {

@@ -140,10 +140,7 @@ impl Flight {
 
     fn report(&self, answer: UdpAnswer) -> UdpReport {
         let came = matches!(answer, UdpAnswer::Data(_) | UdpAnswer::Icmp(_));
-        UdpReport {
-            answer,
-            rtt: came.then(|| self.sent.elapsed()),
-        }
+        UdpReport { answer, rtt: came.then(|| self.sent.elapsed()) }
     }
 }
 
@@ -154,11 +151,8 @@ impl Flight {
 /// Returns the error of a system call, for example `ENETUNREACH` of `connect`.
 pub fn open(target: SocketAddr, ttl: Option<u8>) -> io::Result<Socket> {
     let v6 = target.is_ipv6();
-    let socket = Socket::new(
-        Domain::for_address(target),
-        Type::DGRAM.nonblocking(),
-        Some(Protocol::UDP),
-    )?;
+    let socket =
+        Socket::new(Domain::for_address(target), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     errqueue::enable(socket.as_fd(), v6)?;
     never_fragment(socket.as_fd(), v6)?;
     if let Some(ttl) = ttl {
@@ -175,19 +169,9 @@ pub fn open(target: SocketAddr, ttl: Option<u8>) -> io::Result<Socket> {
 /// Returns the error of `setsockopt`.
 pub fn never_fragment(fd: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     if v6 {
-        socket::set_int(
-            fd,
-            libc::IPPROTO_IPV6,
-            libc::IPV6_MTU_DISCOVER,
-            libc::IPV6_PMTUDISC_PROBE,
-        )
+        socket::set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE)
     } else {
-        socket::set_int(
-            fd,
-            libc::IPPROTO_IP,
-            libc::IP_MTU_DISCOVER,
-            libc::IP_PMTUDISC_PROBE,
-        )
+        socket::set_int(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)
     }
 }
 
@@ -224,9 +208,7 @@ fn refused(watched: &Watched, errno: i32) -> UdpAnswer {
     queued
         .iter()
         .find(|entry| entry.origin == Origin::Local && entry.errno == libc::EMSGSIZE)
-        .map_or(UdpAnswer::LocalError(errno), |entry| {
-            UdpAnswer::TooBigHere(entry.info)
-        })
+        .map_or(UdpAnswer::LocalError(errno), |entry| UdpAnswer::TooBigHere(entry.info))
 }
 
 /// The source address of a connected socket.
@@ -257,10 +239,7 @@ mod tests {
     use crate::model::icmp::IcmpKind;
 
     fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime")
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
     }
 
     #[test]
@@ -271,11 +250,7 @@ mod tests {
             };
             let target = closed.local_addr().expect("an address");
             drop(closed);
-            let datagram = Datagram {
-                target,
-                ttl: Some(3),
-                size: 300,
-            };
+            let datagram = Datagram { target, ttl: Some(3), size: 300 };
             let report = runtime().block_on(probe(&datagram, Duration::from_secs(5)));
             let UdpAnswer::Icmp(icmp) = report.answer else {
                 panic!("{address}: {report:?}");
@@ -290,11 +265,7 @@ mod tests {
     fn an_answer_is_data() {
         let server = std::net::UdpSocket::bind("127.0.0.1:0").expect("bind");
         let target = server.local_addr().expect("an address");
-        let datagram = Datagram {
-            target,
-            ttl: None,
-            size: 40,
-        };
+        let datagram = Datagram { target, ttl: None, size: 40 };
         let report = runtime().block_on(async {
             let mut flight = Flight::start(&datagram);
             let mut buffer = [0; 64];
@@ -309,11 +280,8 @@ mod tests {
     #[test]
     fn silence_is_silent() {
         let server = std::net::UdpSocket::bind("127.0.0.1:0").expect("bind");
-        let datagram = Datagram {
-            target: server.local_addr().expect("an address"),
-            ttl: None,
-            size: 40,
-        };
+        let datagram =
+            Datagram { target: server.local_addr().expect("an address"), ttl: None, size: 40 };
         let report = runtime().block_on(probe(&datagram, Duration::from_millis(1)));
         assert_eq!(report.answer, UdpAnswer::Silent);
         assert_eq!(report.rtt, None);

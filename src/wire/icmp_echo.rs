@@ -83,10 +83,7 @@ mod tests {
     #[test]
     fn a_known_request_has_the_known_checksum() {
         // ping -c1 -s0 with identifier 1, sequence 1: 0x0800 + 1 + 1 = 0x0802.
-        assert_eq!(
-            request(false, 1, 1, [0; 8], 0),
-            [8, 0, 0xf7, 0xfd, 0, 1, 0, 1]
-        );
+        assert_eq!(request(false, 1, 1, [0; 8], 0), [8, 0, 0xf7, 0xfd, 0, 1, 0, 1]);
     }
 
     #[test]

@@ -70,9 +70,7 @@ impl NetCounters {
 
     fn add(&mut self, group: &str, name: &str, value: &str) {
         // Some are signed (Tcp.MaxConn is -1), the others 64-bit unsigned.
-        let parsed = value
-            .parse::<i64>()
-            .or_else(|_| value.parse::<u64>().map(u64::cast_signed));
+        let parsed = value.parse::<i64>().or_else(|_| value.parse::<u64>().map(u64::cast_signed));
         if let Ok(value) = parsed {
             self.0.insert(format!("{group}.{name}"), value);
         }

@@ -114,10 +114,7 @@ impl Search {
         self.rounds += 1;
         self.usual = true;
         let control = self.passed;
-        let best = fates
-            .iter()
-            .filter(|fate| fate.passed)
-            .map(|fate| fate.size);
+        let best = fates.iter().filter(|fate| fate.passed).map(|fate| fate.size);
         let best = best.max();
         if let Some(best) = best {
             self.passed = self.passed.max(best);
@@ -139,11 +136,7 @@ impl Search {
     pub(super) fn found(&self) -> Found {
         Found {
             passed: self.passed,
-            lost: self
-                .lost
-                .iter()
-                .find(|(_, times)| **times >= 2)
-                .map(|(size, _)| *size),
+            lost: self.lost.iter().find(|(_, times)| **times >= 2).map(|(size, _)| *size),
         }
     }
 
@@ -159,9 +152,7 @@ fn thin(sizes: Vec<u32>, width: usize) -> Vec<u32> {
     if sizes.len() <= width {
         return sizes;
     }
-    (1..=width)
-        .map(|n| sizes[sizes.len() * n / width - 1])
-        .collect()
+    (1..=width).map(|n| sizes[sizes.len() * n / width - 1]).collect()
 }
 
 #[cfg(test)]
@@ -201,18 +192,11 @@ mod tests {
     }
 
     fn clean(limit: u32) -> Link {
-        Link {
-            limit,
-            loss_percent: 0,
-            state: 1,
-        }
+        Link { limit, loss_percent: 0, state: 1 }
     }
 
     fn exact(limit: u32) -> Found {
-        Found {
-            passed: limit,
-            lost: Some(limit + 1),
-        }
+        Found { passed: limit, lost: Some(limit + 1) }
     }
 
     #[test]
@@ -249,13 +233,7 @@ mod tests {
     #[test]
     fn a_loss_by_chance_at_full_size_is_no_limit() {
         let (found, rounds) = clean(1500).find(Search::new(61, 1500, 8));
-        assert_eq!(
-            found,
-            Found {
-                passed: 1500,
-                lost: None
-            }
-        );
+        assert_eq!(found, Found { passed: 1500, lost: None });
         assert_eq!(rounds, 1);
     }
 
@@ -263,11 +241,7 @@ mod tests {
     fn loss_by_chance_does_not_move_the_limit() {
         let mut wrong = 0;
         for seed in 1..=200 {
-            let mut link = Link {
-                limit: 1400,
-                loss_percent: 5,
-                state: seed * 7919,
-            };
+            let mut link = Link { limit: 1400, loss_percent: 5, state: seed * 7919 };
             let (found, _) = link.find(Search::new(61, 1500, 8));
             assert!(found.passed <= 1400, "more than the link passed: {found:?}");
             wrong += u32::from(found != exact(1400));
@@ -307,10 +281,7 @@ mod tests {
                 assert_eq!(round, 3);
                 break;
             };
-            let fates = sizes.iter().map(|size| Fate {
-                size: *size,
-                passed: false,
-            });
+            let fates = sizes.iter().map(|size| Fate { size: *size, passed: false });
             let fates: Vec<Fate> = fates.collect();
             search.answers(&fates);
         }

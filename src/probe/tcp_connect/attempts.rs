@@ -42,11 +42,7 @@ pub(super) struct Attempts {
 /// Makes the attempts to one address.
 pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
     let own = host::is_own(target.ip());
-    let pace = if own {
-        plan.pace.min(OWN_PACE)
-    } else {
-        plan.pace
-    };
+    let pace = if own { plan.pace.min(OWN_PACE) } else { plan.pace };
     let start = Instant::now();
     // Total silence ends with the patience of the first batch. Where something does answer, the
     // second batch gets its own, so that a lost SYN can be repeated there too (after 1 s).
@@ -62,12 +58,7 @@ pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
     let mut last_sent = start;
     let mut settled_at: Option<Instant> = None;
     loop {
-        let progress = Progress {
-            tries: &tries,
-            sent,
-            due,
-            extendable,
-        };
+        let progress = Progress { tries: &tries, sent, due, extendable };
         match next(progress) {
             Next::Done => break,
             Next::Settle => {
@@ -106,22 +97,12 @@ pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
             }
         }
     }
-    let unanswered = usize::try_from(sent)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(tries.len());
+    let unanswered = usize::try_from(sent).unwrap_or(usize::MAX).saturating_sub(tries.len());
     tries.extend(std::iter::repeat_n(SILENT, unanswered));
-    Attempts {
-        target,
-        own,
-        tries,
-        syns,
-    }
+    Attempts { target, own, tries, syns }
 }
 
-const SILENT: Try = Try {
-    end: End::Silent,
-    rtt_ms: None,
-};
+const SILENT: Try = Try { end: End::Silent, rtt_ms: None };
 
 /// How long attempts under way may still take after two equal ICMP errors: as long as these took.
 fn grace(tries: &[Try]) -> Duration {

@@ -52,10 +52,7 @@ impl From<&SynReport> for Try {
             SynAnswer::LocalError(errno) => End::Local(errno),
             SynAnswer::Silent => End::Silent,
         };
-        Try {
-            end,
-            rtt_ms: report.rtt_ms(),
-        }
+        Try { end, rtt_ms: report.rtt_ms() }
     }
 }
 
@@ -126,10 +123,7 @@ pub(super) fn classify(tries: &[Try]) -> Verdict {
         }
         times.extend(one.rtt_ms);
         match one.end {
-            End::Open {
-                retransmitted,
-                mss: size,
-            } => {
+            End::Open { retransmitted, mss: size } => {
                 tally.retransmitted += u32::from(retransmitted);
                 mss = mss.or(size);
             }
@@ -144,14 +138,7 @@ pub(super) fn classify(tries: &[Try]) -> Verdict {
         }
     }
     times.sort_by(f64::total_cmp);
-    Verdict {
-        outcome,
-        tally,
-        errno,
-        icmp,
-        times,
-        mss,
-    }
+    Verdict { outcome, tally, errno, icmp, times, mss }
 }
 
 /// Orders outcomes from the most to the least telling.
@@ -207,22 +194,13 @@ pub(super) struct Progress<'a> {
 /// Two equal ICMP errors settle it: a router answers only a few more (Linux: 6 in a burst, for a
 /// missing route 2), and those that it does not answer would look like silence.
 pub(super) fn next(progress: Progress<'_>) -> Next {
-    let Progress {
-        tries,
-        sent,
-        due,
-        extendable,
-    } = progress;
+    let Progress { tries, sent, due, extendable } = progress;
     let ended = u32::try_from(tries.len()).unwrap_or(u32::MAX);
     if ended >= sent && sent >= due && !(extendable && disagree(tries)) {
         return Next::Done;
     }
     if settled(tries) {
-        return if ended >= sent {
-            Next::Done
-        } else {
-            Next::Settle
-        };
+        return if ended >= sent { Next::Done } else { Next::Settle };
     }
     Next::Go
 }
@@ -245,9 +223,7 @@ fn settled(tries: &[Try]) -> bool {
             _ => None,
         })
         .collect();
-    errors
-        .iter()
-        .any(|one| errors.iter().filter(|other| *other == one).count() >= 2)
+    errors.iter().any(|one| errors.iter().filter(|other| *other == one).count() >= 2)
         && !tries.iter().any(|t| matches!(t.end, End::Open { .. }))
 }
 
@@ -280,10 +256,7 @@ mod tests {
     use super::*;
     use std::net::IpAddr;
 
-    const OPEN: End = End::Open {
-        retransmitted: false,
-        mss: Some(1448),
-    };
+    const OPEN: End = End::Open { retransmitted: false, mss: Some(1448) };
 
     fn icmp(icmp_type: u8, code: u8, from_here: bool) -> End {
         let error = IcmpError {
@@ -305,12 +278,7 @@ mod tests {
 
     fn tries_at(ends: &[End], rtt: f64) -> Vec<Try> {
         let timed = |end: &End| !matches!(end, End::Silent | End::Local(_) | End::NoNeighbour);
-        ends.iter()
-            .map(|end| Try {
-                end: *end,
-                rtt_ms: timed(end).then_some(rtt),
-            })
-            .collect()
+        ends.iter().map(|end| Try { end: *end, rtt_ms: timed(end).then_some(rtt) }).collect()
     }
 
     #[test]
@@ -382,10 +350,7 @@ mod tests {
 
     #[test]
     fn the_errno_is_that_of_the_deciding_failure() {
-        let verdict = classify(&tries(&[
-            End::Local(libc::EADDRNOTAVAIL),
-            icmp(3, 13, false),
-        ]));
+        let verdict = classify(&tries(&[End::Local(libc::EADDRNOTAVAIL), icmp(3, 13, false)]));
         assert_eq!(verdict.errno, Some(libc::EHOSTUNREACH));
         let verdict = classify(&tries(&[End::Local(libc::EADDRNOTAVAIL)]));
         assert_eq!(verdict.errno, Some(libc::EADDRNOTAVAIL));
@@ -408,23 +373,13 @@ mod tests {
             (&[OPEN, End::Reset], 2, 2, true, Next::Go),
             (&[OPEN, End::Reset], 2, 2, false, Next::Done),
             // Our own lack of ports is no disagreement.
-            (
-                &[OPEN, End::Local(libc::EADDRNOTAVAIL)],
-                2,
-                2,
-                true,
-                Next::Done,
-            ),
+            (&[OPEN, End::Local(libc::EADDRNOTAVAIL)], 2, 2, true, Next::Done),
             (&[End::Local(libc::ENETUNREACH); 5], 5, 5, true, Next::Done),
         ];
         for (ends, sent, due, extendable, expected) in table {
             let tries = tries(ends);
-            let progress = Progress {
-                tries: &tries,
-                sent: *sent,
-                due: *due,
-                extendable: *extendable,
-            };
+            let progress =
+                Progress { tries: &tries, sent: *sent, due: *due, extendable: *extendable };
             assert_eq!(next(progress), *expected, "{ends:?} {sent}/{due}");
         }
     }
@@ -439,13 +394,7 @@ mod tests {
 
     #[test]
     fn a_repeated_syn_does_not_pass_for_a_round_trip() {
-        assert_eq!(
-            round_trip(&[20.0, 1030.0, 1040.0]),
-            Some(Duration::from_millis(60))
-        );
-        assert_eq!(
-            round_trip(&[20.0, 21.0, 1040.0]),
-            Some(Duration::from_millis(21))
-        );
+        assert_eq!(round_trip(&[20.0, 1030.0, 1040.0]), Some(Duration::from_millis(60)));
+        assert_eq!(round_trip(&[20.0, 21.0, 1040.0]), Some(Duration::from_millis(21)));
     }
 }

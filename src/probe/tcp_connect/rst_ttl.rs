@@ -49,10 +49,7 @@ pub(super) async fn measure(target: SocketAddr, rtt: Duration) -> Option<u8> {
         let above: Vec<u8> = (low.saturating_add(1)..=low.saturating_add(3))
             .flat_map(|threshold| [threshold; 3])
             .collect();
-        low = round(target, &above, rtt)
-            .await
-            .into_iter()
-            .fold(low, u8::max);
+        low = round(target, &above, rtt).await.into_iter().fold(low, u8::max);
     }
     Some(low)
 }
@@ -122,12 +119,7 @@ mod tests {
         let coarse = coarse();
         assert_eq!(coarse.len(), 17);
         for ttl in 1..=255 {
-            let low = coarse
-                .iter()
-                .copied()
-                .filter(|t| *t <= ttl)
-                .max()
-                .expect("1 passes");
+            let low = coarse.iter().copied().filter(|t| *t <= ttl).max().expect("1 passes");
             assert!(low == ttl || bracket(low).contains(&ttl), "{ttl}");
         }
         for usual in [64, 128] {

@@ -14,11 +14,7 @@ pub(super) fn summarise(results: &[Finished], port: u16) -> ConnectSeen {
     // `min_by_key` keeps the first of equals, which is the order of preference of the addresses.
     let best = entries.iter().min_by_key(|entry| rank(entry.outcome));
     let with = |outcome: fn(&ConnectEntry) -> bool| {
-        entries
-            .iter()
-            .filter(|entry| outcome(entry))
-            .map(|entry| entry.address.clone())
-            .collect()
+        entries.iter().filter(|entry| outcome(entry)).map(|entry| entry.address.clone()).collect()
     };
     ConnectSeen {
         outcome: best.map_or(ConnectOutcome::LocalError, |best| best.outcome),
@@ -33,9 +29,7 @@ pub(super) fn summarise(results: &[Finished], port: u16) -> ConnectSeen {
         retransmitted: best.map_or(0, |best| best.retransmitted),
         errno: best.and_then(|best| best.errno.clone()),
         icmp: best.and_then(|best| best.icmp),
-        rejected_by: best
-            .and_then(|best| best.icmp)
-            .map(|icmp| icmp.from.to_string()),
+        rejected_by: best.and_then(|best| best.icmp).map(|icmp| icmp.from.to_string()),
         answer_ms: best.and_then(|best| best.answer_median_ms),
         rst_ttl: best.and_then(|best| best.rst_ttl),
         rst_hop: best.and_then(|best| best.rst_ttl).and_then(hops_from_ttl),
@@ -51,10 +45,7 @@ pub(super) fn summarise(results: &[Finished], port: u16) -> ConnectSeen {
 }
 
 fn open(entries: &[ConnectEntry], family: &str) -> Option<bool> {
-    let mut of_family = entries
-        .iter()
-        .filter(|entry| entry.family == family)
-        .peekable();
+    let mut of_family = entries.iter().filter(|entry| entry.family == family).peekable();
     of_family.peek()?;
     Some(of_family.any(|entry| entry.outcome == ConnectOutcome::Open))
 }
@@ -130,18 +121,12 @@ pub(super) fn brief(seen: &ConnectSeen) -> String {
         ConnectOutcome::Open => {
             let mut line = format!("{where_to} open in {took} ({})", share(seen.opened));
             if seen.retransmitted > 0 {
-                line.push_str(&format!(
-                    ", {} after a SYN retransmission",
-                    seen.retransmitted
-                ));
+                line.push_str(&format!(", {} after a SYN retransmission", seen.retransmitted));
             }
             line
         }
         ConnectOutcome::Refused => {
-            let mut line = format!(
-                "{where_to} refused (RST) in {took}, {}",
-                share(seen.refused)
-            );
+            let mut line = format!("{where_to} refused (RST) in {took}, {}", share(seen.refused));
             if let Some(ttl) = seen.rst_ttl {
                 line.push_str(&format!(", RST TTL {ttl}"));
             }
@@ -176,11 +161,7 @@ pub(super) fn brief(seen: &ConnectSeen) -> String {
 }
 
 fn endpoint(address: &str, port: u16) -> String {
-    if address.contains(':') {
-        format!("[{address}]:{port}")
-    } else {
-        format!("{address}:{port}")
-    }
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
 fn icmp_text(icmp: &IcmpError) -> String {
@@ -194,20 +175,9 @@ fn icmp_text(icmp: &IcmpError) -> String {
         IcmpKind::TtlExceeded => "ttl-exceeded",
         IcmpKind::Other => "error",
     };
-    let version = if matches!(icmp.from, IpAddr::V6(_)) {
-        "ICMPv6"
-    } else {
-        "ICMP"
-    };
-    let here = if icmp.from_here {
-        " (this machine)"
-    } else {
-        ""
-    };
-    format!(
-        "{version} {kind} ({}/{}) from {}{here}",
-        icmp.icmp_type, icmp.code, icmp.from
-    )
+    let version = if matches!(icmp.from, IpAddr::V6(_)) { "ICMPv6" } else { "ICMP" };
+    let here = if icmp.from_here { " (this machine)" } else { "" };
+    format!("{version} {kind} ({}/{}) from {}{here}", icmp.icmp_type, icmp.code, icmp.from)
 }
 
 /// Milliseconds with as many digits as matter; seconds from a thousand on.
@@ -218,5 +188,95 @@ fn milliseconds(ms: f64) -> String {
         format!("{ms:.1} ms")
     } else {
         format!("{ms:.2} ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::probe::tcp_connect::attempts::Attempts;
+    use crate::probe::tcp_connect::classify::{End, Try, classify};
+
+    fn finished(address: &str, ends: &[End]) -> Finished {
+        let tries: Vec<Try> =
+            ends.iter().map(|end| Try { end: *end, rtt_ms: Some(20.4) }).collect();
+        let target = SocketAddr::new(address.parse().expect("an address"), 80);
+        Finished {
+            address: address.to_owned(),
+            verdict: classify(&tries),
+            attempts: Attempts { target, own: false, tries, syns: Vec::new() },
+            rst_ttl: None,
+        }
+    }
+
+    const OPEN: End = End::Open { retransmitted: false, mss: Some(1448) };
+
+    fn admin() -> End {
+        let icmp = IcmpError {
+            kind: IcmpKind::AdminProhibited,
+            icmp_type: 3,
+            code: 13,
+            from: IpAddr::from([10, 4, 2, 2]),
+            from_here: false,
+            ttl: Some(63),
+            hop: Some(2),
+            mtu: None,
+        };
+        End::Icmp(icmp, Some(libc::EHOSTUNREACH))
+    }
+
+    #[test]
+    fn the_first_open_address_speaks_for_all() {
+        let results = [
+            finished("fd04::1", &[End::Silent]),
+            finished("10.4.3.2", &[OPEN, OPEN]),
+            finished("10.4.3.3", &[OPEN]),
+        ];
+        let seen = summarise(&results, 80);
+        assert_eq!(seen.address, "10.4.3.2");
+        assert_eq!(seen.outcome, ConnectOutcome::Open);
+        assert_eq!((seen.attempts, seen.opened), (2, 2));
+        assert_eq!(seen.failed_addresses, ["fd04::1"]);
+        assert_eq!(seen.open_addresses, ["10.4.3.2", "10.4.3.3"]);
+        assert_eq!((seen.v4_open, seen.v6_open), (Some(true), Some(false)));
+        assert_eq!(brief(&seen), "10.4.3.2:80 open in 20.4 ms (2 of 2); 2 of 3 addresses open");
+    }
+
+    #[test]
+    fn a_family_without_addresses_is_unknown() {
+        let seen = summarise(&[finished("10.4.3.2", &[OPEN])], 80);
+        assert_eq!(seen.v6_open, None);
+    }
+
+    #[test]
+    fn each_outcome_has_its_line() {
+        let line = |ends: &[End]| brief(&summarise(&[finished("10.4.3.2", ends)], 80));
+        assert_eq!(line(&[End::Reset]), "10.4.3.2:80 refused (RST) in 20.4 ms, 1 of 1");
+        assert_eq!(
+            line(&[admin()]),
+            "10.4.3.2:80 rejected: ICMP admin-prohibited (3/13) from 10.4.2.2, in 20.4 ms"
+        );
+        assert_eq!(
+            line(&[End::Local(libc::EMFILE)]),
+            "connect to 10.4.3.2:80 failed on this machine with EMFILE"
+        );
+        assert!(line(&[End::Silent]).starts_with("1 SYNs to 10.4.3.2:80, no answer in"));
+    }
+
+    #[test]
+    fn the_silent_time_out_has_no_errno_and_no_time() {
+        let seen = summarise(&[finished("10.4.3.2", &[End::Silent])], 80);
+        assert_eq!((seen.errno, seen.icmp, seen.rst_ttl), (None, None, None));
+    }
+
+    #[test]
+    fn kept_back_is_unknown_when_other_traffic_is_mixed_in() {
+        assert_eq!(kept_back(5, Some(5), Some(0)), Some(5));
+        assert_eq!(kept_back(5, Some(15), Some(15)), Some(0));
+        assert_eq!(kept_back(5, Some(9), Some(3)), None);
+        assert_eq!(kept_back(5, Some(3), Some(9)), None);
+        assert_eq!(kept_back(5, Some(3), None), None);
     }
 }

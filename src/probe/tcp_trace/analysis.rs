@@ -50,15 +50,9 @@ pub(super) fn conclude(
     let udp_hops = udp.as_ref().map_or(&[][..], |trace| &trace.hops[..]);
     // A router without a route says so whatever the protocol, though seldom more than twice in a
     // row: the answer to one trace explains the silence of the other.
-    let routing = other
-        .as_ref()
-        .and_then(|summary| summary.rejection)
-        .filter(|(_, icmp)| {
-            matches!(
-                icmp.kind,
-                IcmpKind::NetUnreachable | IcmpKind::HostUnreachable
-            )
-        });
+    let routing = other.as_ref().and_then(|summary| summary.rejection).filter(|(_, icmp)| {
+        matches!(icmp.kind, IcmpKind::NetUnreachable | IcmpKind::HostUnreachable)
+    });
     let rejection = short.rejection.or(routing);
     let icmp = rejection.map(|(_, icmp)| icmp);
     let reached_by_udp = other.as_ref().and_then(|summary| summary.reached_at);
@@ -76,13 +70,7 @@ pub(super) fn conclude(
                 || hop.icmp.is_some_and(|icmp| icmp.from == destination)
         }),
         rejected_hop: rejection.and_then(|(ttl, icmp)| {
-            hop_of(
-                ttl,
-                &icmp,
-                [&tcp.hops, udp_hops],
-                destination,
-                reached_by_udp,
-            )
+            hop_of(ttl, &icmp, [&tcp.hops, udp_hops], destination, reached_by_udp)
         }),
         rejected_by: icmp.map(|icmp| icmp.from.to_string()),
         icmp,
@@ -105,13 +93,8 @@ pub(super) fn conclude(
 /// Reads one trace: an answer of the destination outweighs everything else that came, because
 /// silence and errors can be the work of rate limits.
 pub(super) fn summarize(trace: &Trace) -> Summary {
-    let first = |answer| {
-        trace
-            .hops
-            .iter()
-            .find(move |hop: &&Hop| hop.answer == answer)
-            .map(|hop| hop.ttl)
-    };
+    let first =
+        |answer| trace.hops.iter().find(move |hop: &&Hop| hop.answer == answer).map(|hop| hop.ttl);
     let reached = first(HopAnswer::Reached);
     let reset = first(HopAnswer::Reset);
     let rejection = trace
@@ -119,21 +102,14 @@ pub(super) fn summarize(trace: &Trace) -> Summary {
         .iter()
         .filter(|hop| hop.answer == HopAnswer::Rejected)
         .find_map(|hop| Some((hop.ttl, hop.icmp?)));
-    let last = trace
-        .hops
-        .iter()
-        .rfind(|hop| hop.answer == HopAnswer::TtlExceeded);
+    let last = trace.hops.iter().rfind(|hop| hop.answer == HopAnswer::TtlExceeded);
     let repetition = repetition(&trace.hops);
     let outcome = if reached.is_some() {
         TraceOutcome::Reached
     } else if reset.is_some() {
         TraceOutcome::Reset
     } else if let Some((_, icmp)) = rejection {
-        if icmp.from_here {
-            TraceOutcome::LocalError
-        } else {
-            TraceOutcome::Rejected
-        }
+        if icmp.from_here { TraceOutcome::LocalError } else { TraceOutcome::Rejected }
     } else if repetition.is_some() {
         TraceOutcome::Loop
     } else if trace.errno.is_some() && last.is_none() {
@@ -150,9 +126,7 @@ pub(super) fn summarize(trace: &Trace) -> Summary {
         last_hop: last.map_or(0, |hop| hop.ttl),
         last_address: last.and_then(|hop| hop.address.clone()),
         rejection,
-        repetition: (outcome == TraceOutcome::Loop)
-            .then_some(repetition)
-            .flatten(),
+        repetition: (outcome == TraceOutcome::Loop).then_some(repetition).flatten(),
     }
 }
 
@@ -186,12 +160,7 @@ fn repeats(answers: &[(u8, &str)], period: u8) -> Option<Repetition> {
             }
         }
     }
-    let times = |address: &str| {
-        answers
-            .iter()
-            .filter(|(_, other)| *other == address)
-            .count()
-    };
+    let times = |address: &str| answers.iter().filter(|(_, other)| *other == address).count();
     // Hops before the loop came once; so did routers of the loop that hardly answer.
     let from = answers.iter().position(|(_, address)| times(address) > 1)?;
     let mut addresses: Vec<&str> = Vec::new();
@@ -257,11 +226,7 @@ fn hop_of(
     }
     let before = ttl.saturating_sub(1);
     let silent = !all.any(|hop| hop.ttl == before && hop.answer == HopAnswer::TtlExceeded);
-    Some(if silent && icmp.hop == Some(before) {
-        before
-    } else {
-        ttl
-    })
+    Some(if silent && icmp.hop == Some(before) { before } else { ttl })
 }
 
 /// Whether routers of different addresses answered at one TTL, in one trace or across both.

@@ -55,10 +55,7 @@ fn trace_of(notation: &str, kind: IcmpKind, icmp_ttl: Option<u8>) -> Trace {
             answered: u32::from(from.is_some()),
         }
     });
-    Trace {
-        hops: hops.collect(),
-        errno: None,
-    }
+    Trace { hops: hops.collect(), errno: None }
 }
 
 fn both(tcp: &str, udp: &str) -> TraceSeen {
@@ -222,10 +219,7 @@ fn an_error_from_this_machine_is_a_local_one_without_a_hop() {
 
 #[test]
 fn a_send_that_fails_is_a_local_error() {
-    let tcp = Trace {
-        hops: Vec::new(),
-        errno: Some("ENETUNREACH".to_owned()),
-    };
+    let tcp = Trace { hops: Vec::new(), errno: Some("ENETUNREACH".to_owned()) };
     let seen = conclude("host", address(b'H'), 80, tcp, None);
     assert_eq!(seen.outcome, TraceOutcome::LocalError);
     assert_eq!(seen.errno.as_deref(), Some("ENETUNREACH"));

@@ -35,10 +35,7 @@ pub(super) struct Book {
 
 impl Book {
     pub(super) fn new(max_hops: u8) -> Book {
-        Book {
-            max_hops: max_hops.max(1),
-            tried: BTreeMap::new(),
-        }
+        Book { max_hops: max_hops.max(1), tried: BTreeMap::new() }
     }
 
     pub(super) fn sent(&mut self, ttl: u8) {
@@ -53,12 +50,7 @@ impl Book {
     pub(super) fn end(&self) -> Option<u8> {
         self.tried
             .iter()
-            .find(|(_, tried)| {
-                tried
-                    .answers
-                    .iter()
-                    .any(|got| got.answer != HopAnswer::TtlExceeded)
-            })
+            .find(|(_, tried)| tried.answers.iter().any(|got| got.answer != HopAnswer::TtlExceeded))
             .map(|(ttl, _)| *ttl)
     }
 
@@ -75,36 +67,24 @@ impl Book {
 
     /// The highest TTL of the waves; the largest TTL, tried by itself, is not one of them.
     fn front(&self) -> u8 {
-        (1..=self.max_hops)
-            .take_while(|ttl| self.tried.contains_key(ttl))
-            .last()
-            .unwrap_or(0)
+        (1..=self.max_hops).take_while(|ttl| self.tried.contains_key(ttl)).last().unwrap_or(0)
     }
 
     /// The highest TTL that a router answered.
     fn best(&self) -> u8 {
-        self.tried
-            .iter()
-            .rfind(|(_, tried)| !tried.answers.is_empty())
-            .map_or(0, |(ttl, _)| *ttl)
+        self.tried.iter().rfind(|(_, tried)| !tried.answers.is_empty()).map_or(0, |(ttl, _)| *ttl)
     }
 
     /// The TTLs of the next wave, when it is due.
     pub(super) fn wave(&self) -> Vec<u8> {
         let front = self.front();
         let due = front == 0 || self.best() + 1 >= front;
-        if due && !self.over() {
-            self.ahead(front)
-        } else {
-            Vec::new()
-        }
+        if due && !self.over() { self.ahead(front) } else { Vec::new() }
     }
 
     fn ahead(&self, front: u8) -> Vec<u8> {
         let last = front.saturating_add(WAVE).min(self.max_hops);
-        (front + 1..=last)
-            .filter(|ttl| !self.tried.contains_key(ttl))
-            .collect()
+        (front + 1..=last).filter(|ttl| !self.tried.contains_key(ttl)).collect()
     }
 
     /// The TTLs of a further try: the silent ones, and where no end is in sight also the next wave
@@ -136,13 +116,7 @@ impl Book {
         let Some(end) = self.end() else {
             return Vec::new();
         };
-        let below = self
-            .tried
-            .keys()
-            .copied()
-            .filter(|ttl| *ttl < end)
-            .max()
-            .unwrap_or(0);
+        let below = self.tried.keys().copied().filter(|ttl| *ttl < end).max().unwrap_or(0);
         let gap = u16::from(end - below);
         let step = |n: u16| below + (gap * n / (u16::from(WAVE) + 1)) as u8;
         let mut ttls: Vec<u8> = (1..=u16::from(WAVE)).map(step).collect();
@@ -311,9 +285,7 @@ mod tests {
 
     #[test]
     fn a_dark_trace_tries_silent_hops_twice_and_shows_one_wave_of_silence() {
-        let (hops, sent) = walk(30, |ttl| {
-            (ttl <= 2).then_some((HopAnswer::TtlExceeded, ttl))
-        });
+        let (hops, sent) = walk(30, |ttl| (ttl <= 2).then_some((HopAnswer::TtlExceeded, ttl)));
         let silent = hops.iter().filter(|hop| hop.answer == HopAnswer::Silent);
         assert_eq!(silent.count(), 4);
         assert_eq!(hops.last().map(|hop| hop.ttl), Some(6));

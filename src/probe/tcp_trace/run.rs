@@ -37,11 +37,7 @@ enum Method {
 /// Traces with TCP and, when asked for, with UDP at the same time.
 pub(super) async fn both(args: &TcpTraceArgs, target: SocketAddr) -> (Trace, Option<Trace>) {
     let udp = async {
-        if args.compare {
-            Some(Tracer::new(args, target, Method::Udp).run().await)
-        } else {
-            None
-        }
+        if args.compare { Some(Tracer::new(args, target, Method::Udp).run().await) } else { None }
     };
     tokio::join!(Tracer::new(args, target, Method::Tcp).run(), udp)
 }
@@ -66,11 +62,7 @@ struct Tracer {
 impl Tracer {
     fn new(args: &TcpTraceArgs, target: SocketAddr, method: Method) -> Tracer {
         let wait = Duration::from_millis(args.wait_ms.into());
-        let max_hops = if host::is_own(target.ip()) {
-            1
-        } else {
-            args.max_hops
-        };
+        let max_hops = if host::is_own(target.ip()) { 1 } else { args.max_hops };
         Tracer {
             method,
             target,
@@ -103,10 +95,7 @@ impl Tracer {
             self.send(between);
             self.hear().await;
         }
-        Trace {
-            hops: self.book.hops(),
-            errno: self.errno.map(errno::name),
-        }
+        Trace { hops: self.book.hops(), errno: self.errno.map(errno::name) }
     }
 
     /// Whether no further probe may go out.
@@ -130,25 +119,14 @@ impl Tracer {
     }
 
     fn send_syn(&self, ttl: u8) -> (Instant, Pin<Box<dyn Future<Output = Answer> + Send>>) {
-        let syn = Syn {
-            ttl: Some(ttl),
-            steady_flow_label: true,
-            ..Syn::to(self.target)
-        };
+        let syn = Syn { ttl: Some(ttl), steady_flow_label: true, ..Syn::to(self.target) };
         let mut attempt = Attempt::start(&syn);
         let target = self.target.ip();
         let answer = async move {
             let sent = attempt.sent();
             let report = attempt.answer().await;
             let rtt = report.rtt.unwrap_or_else(|| sent.elapsed());
-            let got = |answer, from, icmp| {
-                Ok(Some(Got {
-                    answer,
-                    from,
-                    icmp,
-                    rtt,
-                }))
-            };
+            let got = |answer, from, icmp| Ok(Some(Got { answer, from, icmp, rtt }));
             let result = match report.answer {
                 SynAnswer::SynAck => got(HopAnswer::Reached, target, None),
                 SynAnswer::Rst => got(HopAnswer::Reset, target, None),
@@ -167,22 +145,11 @@ impl Tracer {
     fn send_datagram(&self, ttl: u8) -> (Instant, Pin<Box<dyn Future<Output = Answer> + Send>>) {
         let mut target = self.target;
         target.set_port(UDP_PORT + u16::from(ttl));
-        let mut flight = Flight::start(&Datagram {
-            target,
-            ttl: Some(ttl),
-            size: UDP_SIZE,
-        });
+        let mut flight = Flight::start(&Datagram { target, ttl: Some(ttl), size: UDP_SIZE });
         let answer = async move {
             let report = flight.answer().await;
             let rtt = report.rtt.unwrap_or_default();
-            let got = |answer, from, icmp| {
-                Ok(Some(Got {
-                    answer,
-                    from,
-                    icmp,
-                    rtt,
-                }))
-            };
+            let got = |answer, from, icmp| Ok(Some(Got { answer, from, icmp, rtt }));
             let result = match report.answer {
                 UdpAnswer::Data(_) => got(HopAnswer::Reached, target.ip(), None),
                 UdpAnswer::Icmp(icmp) => match icmp.kind {
@@ -230,17 +197,12 @@ impl Tracer {
         if now >= self.end {
             self.open.clear();
         }
-        self.open
-            .retain(|(ttl, sent)| now < *sent + patience && end.is_none_or(|end| *ttl < end));
+        self.open.retain(|(ttl, sent)| now < *sent + patience && end.is_none_or(|end| *ttl < end));
     }
 
     fn patience(&self) -> Duration {
         let known = self.book.slowest() * 3;
-        if self.book.over() {
-            known.max(SHORT.min(self.wait))
-        } else {
-            known.max(self.wait)
-        }
+        if self.book.over() { known.max(SHORT.min(self.wait)) } else { known.max(self.wait) }
     }
 
     fn take(&mut self, (ttl, result): Answer) {
