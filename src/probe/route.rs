@@ -175,9 +175,7 @@ impl Probe for Route {
             destinations.push(Destination::new(address)?);
         }
         if destinations.is_empty() {
-            return Err(Why::Depends {
-                on: "addresses".to_owned(),
-            });
+            return Err(Why::Depends { on: "addresses".to_owned() });
         }
         // Tables may be long, and netlink calls block.
         let looking = tokio::task::spawn_blocking(move || look(&destinations, args.port));
@@ -277,36 +275,24 @@ mod tests {
             port: Some(80),
             settle_ms: 0,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.unwrap().block_on(Route::run(args))
     }
 
     #[test]
     fn an_own_address_is_local() {
         let seen = run(&["127.0.0.1"]).unwrap();
-        assert_eq!(
-            (seen.outcome, seen.usable, seen.usable_v4),
-            (RouteOutcome::Local, 1, 1)
-        );
+        assert_eq!((seen.outcome, seen.usable, seen.usable_v4), (RouteOutcome::Local, 1, 1));
         assert_eq!(seen.best.device.as_deref(), Some("lo"));
         assert!(!seen.best.on_link && seen.best.neighbour.is_none());
-        assert_eq!(
-            Route::brief(&seen),
-            "127.0.0.1 is this machine's own address"
-        );
+        assert_eq!(Route::brief(&seen), "127.0.0.1 is this machine's own address");
         assert!(seen.interfaces.iter().any(|interface| interface.loopback));
     }
 
     #[test]
     fn the_best_address_is_the_first_with_a_route() {
         let seen = run(&["fe80::1", "fe80::1%nosuchdevice", "127.0.0.1"]).unwrap();
-        let errnos: Vec<_> = seen
-            .routes
-            .iter()
-            .map(|entry| entry.errno.as_deref())
-            .collect();
+        let errnos: Vec<_> = seen.routes.iter().map(|entry| entry.errno.as_deref()).collect();
         assert_eq!(errnos, [Some("EINVAL"), Some("ENODEV"), None]);
         assert_eq!(seen.best.address, "127.0.0.1");
     }
@@ -325,10 +311,7 @@ mod tests {
         entry.device = Some("c0".to_owned());
         entry.source = Some("10.4.1.2".to_owned());
         entry.mtu = Some(1500);
-        assert_eq!(
-            found(&entry),
-            "10.4.3.2 via 10.4.1.1 dev c0 src 10.4.1.2, MTU 1500"
-        );
+        assert_eq!(found(&entry), "10.4.3.2 via 10.4.1.1 dev c0 src 10.4.1.2, MTU 1500");
         entry.carrier = Some(false);
         entry.neighbour = Some("10.4.1.1".to_owned());
         entry.neighbour_state = Some(NeighbourState::Failed);

@@ -63,18 +63,11 @@ fn shell(script: &str) {
 
 fn nft(rules: &str) {
     // A rule wants an end of line before the brace that closes its chain.
-    let rules = [
-        "drop",
-        "accept",
-        "reject",
-        "output",
-        "priority 0",
-        "unreachable",
-    ]
-    .iter()
-    .fold(rules.replace(" } }", "\n}\n}"), |rules, last| {
-        rules.replace(&format!("{last} }}"), &format!("{last}\n}}"))
-    });
+    let rules = ["drop", "accept", "reject", "output", "priority 0", "unreachable"]
+        .iter()
+        .fold(rules.replace(" } }", "\n}\n}"), |rules, last| {
+            rules.replace(&format!("{last} }}"), &format!("{last}\n}}"))
+        });
     assert!(try_nft(&rules, Stdio::inherit()), "{rules}");
 }
 
@@ -86,19 +79,12 @@ fn try_nft(rules: &str, complaints: Stdio) -> bool {
         .stderr(complaints)
         .spawn()
         .unwrap();
-    nft.stdin
-        .take()
-        .unwrap()
-        .write_all(rules.as_bytes())
-        .unwrap();
+    nft.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
     nft.wait().unwrap().success()
 }
 
 fn probe(args: Value) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(Spec::find("firewall").unwrap().run(args))
 }
 
@@ -406,10 +392,7 @@ fn without_the_capability_the_probe_says_which_it_lacks() {
         let again = Command::new("setpriv")
             .args(nobody.split(' '))
             .arg(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "without_the_capability_the_probe_says_which_it_lacks",
-            ])
+            .args(["--exact", "without_the_capability_the_probe_says_which_it_lacks"])
             .status()
             .unwrap();
         assert!(again.success());

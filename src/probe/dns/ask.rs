@@ -93,9 +93,7 @@ impl Asked {
 
 /// Whether servers answered, and none of them with addresses.
 pub(super) fn only_negative(asked: &[Asked]) -> bool {
-    asked
-        .iter()
-        .all(|asked| asked.report.outcome != ServerOutcome::Answered)
+    asked.iter().all(|asked| asked.report.outcome != ServerOutcome::Answered)
         && (asked.is_empty() || asked.iter().any(|asked| asked.answered))
 }
 
@@ -108,10 +106,7 @@ pub(super) fn is_localhost(name: &str) -> bool {
 /// Lists the names that glibc would ask for, in its order (`__res_context_search`): a name with a
 /// final dot as it is; one with at least `ndots` dots as it is first; else the search domains first.
 pub(super) fn candidates(name: &str, search: &[String], ndots: u32) -> Vec<Candidate> {
-    let as_it_is = WireName::new(name).map(|name| Candidate {
-        name,
-        searched: false,
-    });
+    let as_it_is = WireName::new(name).map(|name| Candidate { name, searched: false });
     if name.ends_with('.') {
         return as_it_is.into_iter().collect();
     }
@@ -120,10 +115,7 @@ pub(super) fn candidates(name: &str, search: &[String], ndots: u32) -> Vec<Candi
         // `search .` means the name as it is, which comes anyway.
         .filter(|domain| !domain.starts_with('.'))
         .filter_map(|domain| WireName::new(&format!("{name}.{domain}")))
-        .map(|name| Candidate {
-            name,
-            searched: true,
-        });
+        .map(|name| Candidate { name, searched: true });
     let dots = name.bytes().filter(|byte| *byte == b'.').count();
     if dots >= ndots as usize {
         as_it_is.into_iter().chain(searched).collect()
@@ -142,9 +134,7 @@ pub(super) async fn ask_server(
 ) -> Asked {
     let mut tried: Vec<(bool, Asked)> = Vec::new();
     for candidate in candidates {
-        let left = limits
-            .end
-            .saturating_duration_since(Instant::from_std(clock::now()));
+        let left = limits.end.saturating_duration_since(Instant::from_std(clock::now()));
         if left.is_zero() && !tried.is_empty() {
             break;
         }
@@ -187,8 +177,7 @@ fn choose(mut tried: Vec<(bool, Asked)>) -> Option<Asked> {
 fn put_together(mut asked: Asked, family: Family, [v4, v6]: [Option<Heard>; 2]) -> Asked {
     let all: Vec<(&str, bool, &Heard)> = [
         v4.as_ref().map(|heard| ("A", family != Family::V6, heard)),
-        v6.as_ref()
-            .map(|heard| ("AAAA", family != Family::V4, heard)),
+        v6.as_ref().map(|heard| ("AAAA", family != Family::V4, heard)),
     ]
     .into_iter()
     .flatten()
@@ -224,10 +213,8 @@ fn put_together(mut asked: Asked, family: Family, [v4, v6]: [Option<Heard>; 2]) 
         if let Some(worked) = heard.tcp_worked {
             report.tcp_worked = Some(report.tcp_worked.unwrap_or(true) & worked);
         }
-        report.extended_error = report
-            .extended_error
-            .take()
-            .or_else(|| reply.extended_error.clone());
+        report.extended_error =
+            report.extended_error.take().or_else(|| reply.extended_error.clone());
         report.tries = report.tries.max(heard.tries);
         if *wanted {
             report.rtt_ms = match (report.rtt_ms, heard.rtt_ms) {
@@ -235,9 +222,7 @@ fn put_together(mut asked: Asked, family: Family, [v4, v6]: [Option<Heard>; 2]) 
                 (one, other) => one.or(other),
             };
             if heard.outcome == ServerOutcome::Answered {
-                report
-                    .addresses
-                    .extend(reply.addresses.iter().map(IpAddr::to_string));
+                report.addresses.extend(reply.addresses.iter().map(IpAddr::to_string));
                 asked.ttl_s = asked.ttl_s.into_iter().chain(reply.ttl_s).min();
             }
         } else {

@@ -8,10 +8,7 @@ const MOST_NAMED: usize = 3;
 /// Says in one line what was seen.
 pub(super) fn brief(seen: &DnsSeen) -> String {
     let from = |wanted: &[ServerOutcome]| {
-        let server = seen
-            .servers
-            .iter()
-            .find(|server| wanted.contains(&server.outcome));
+        let server = seen.servers.iter().find(|server| wanted.contains(&server.outcome));
         server.map_or(String::new(), |server| format!(" from {}", server.address))
     };
     match seen.outcome {
@@ -41,14 +38,10 @@ pub(super) fn brief(seen: &DnsSeen) -> String {
 
 fn failed(seen: &DnsSeen) -> String {
     let mut parts: Vec<String> = seen.getaddrinfo_error.iter().cloned().collect();
-    parts.extend(
-        seen.servers
-            .iter()
-            .map(|server| match server.addresses.first() {
-                Some(first) => format!("{} has {first}", server.address),
-                None => silence(server),
-            }),
-    );
+    parts.extend(seen.servers.iter().map(|server| match server.addresses.first() {
+        Some(first) => format!("{} has {first}", server.address),
+        None => silence(server),
+    }));
     parts.join("; ")
 }
 
@@ -56,28 +49,17 @@ fn resolved(seen: &DnsSeen) -> String {
     if seen.source == Some(NameSource::Literal) {
         return format!("{} is an address already", seen.name);
     }
-    let mut addresses = seen
-        .addresses
-        .iter()
-        .take(MOST_NAMED)
-        .cloned()
-        .collect::<Vec<_>>();
+    let mut addresses = seen.addresses.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>();
     if seen.addresses.len() > MOST_NAMED {
         addresses.push(format!("{} more", seen.addresses.len() - MOST_NAMED));
     }
     let source = match seen.source {
         Some(NameSource::Hosts) => "hosts file".to_owned(),
         Some(NameSource::Other) => "another name service".to_owned(),
-        _ => match seen
-            .servers
-            .iter()
-            .find(|server| !server.addresses.is_empty())
-        {
-            Some(DnsServer {
-                address,
-                rtt_ms: Some(ms),
-                ..
-            }) => format!("DNS {address}, {ms:.1} ms"),
+        _ => match seen.servers.iter().find(|server| !server.addresses.is_empty()) {
+            Some(DnsServer { address, rtt_ms: Some(ms), .. }) => {
+                format!("DNS {address}, {ms:.1} ms")
+            }
             _ => "DNS".to_owned(),
         },
     };
@@ -86,17 +68,13 @@ fn resolved(seen: &DnsSeen) -> String {
     if let Some(end) = seen.cname_chain.last() {
         text.push_str(&format!(", alias of {end}"));
     }
-    if let Some((server, kind)) = seen
-        .servers
-        .iter()
-        .find_map(|server| Some(server).zip(server.silent_on.as_ref()))
+    if let Some((server, kind)) =
+        seen.servers.iter().find_map(|server| Some(server).zip(server.silent_on.as_ref()))
     {
         text.push_str(&format!("; {} left {kind} unanswered", server.address));
     }
-    if let Some(dead) = seen
-        .servers
-        .iter()
-        .find(|server| Some(&server.address) == seen.dead_server.as_ref())
+    if let Some(dead) =
+        seen.servers.iter().find(|server| Some(&server.address) == seen.dead_server.as_ref())
     {
         text.push_str(&format!("; no answer from {}", silence(dead)));
     }
@@ -119,11 +97,7 @@ fn silence(server: &DnsServer) -> String {
             (None, None) => "malformed answer".to_owned(),
         },
     };
-    if let Some(from) = server
-        .rejected_by
-        .as_ref()
-        .filter(|from| **from != server.address)
-    {
+    if let Some(from) = server.rejected_by.as_ref().filter(|from| **from != server.address) {
         how.push_str(&format!(", says {from}"));
     }
     format!("{} ({how})", server.address)

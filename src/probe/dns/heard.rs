@@ -44,20 +44,12 @@ pub(super) async fn ask_both(
         }
         Family::V4 => {
             let v4 = ask(Kind::A).await;
-            let v6 = if no_data(&v4) {
-                Some(ask(Kind::Aaaa).await)
-            } else {
-                None
-            };
+            let v6 = if no_data(&v4) { Some(ask(Kind::Aaaa).await) } else { None };
             [Some(v4), v6]
         }
         Family::V6 => {
             let v6 = ask(Kind::Aaaa).await;
-            let v4 = if no_data(&v6) {
-                Some(ask(Kind::A).await)
-            } else {
-                None
-            };
+            let v4 = if no_data(&v6) { Some(ask(Kind::A).await) } else { None };
             [v4, Some(v6)]
         }
     }
@@ -110,15 +102,8 @@ async fn ask_one(
     if tcp_only {
         return over_tcp().await;
     }
-    let over_udp = |first| {
-        dns_exchange::udp(
-            server.to,
-            first,
-            &question.plain,
-            patience,
-            reader(&question),
-        )
-    };
+    let over_udp =
+        |first| dns_exchange::udp(server.to, first, &question.plain, patience, reader(&question));
     let mut heard = Heard::from_exchange(over_udp(&question.bytes).await);
     // A server without EDNS (RFC 6891 7); the system's resolver does not use EDNS by default.
     let unread = |reply: &Reply| matches!(reply.rcode, Rcode::FormErr | Rcode::NotImp);
@@ -133,10 +118,7 @@ async fn ask_one(
     if worked {
         heard.outcome = repeated.outcome;
         // What UDP said about itself stays: that it was truncated, and how fast it was.
-        heard.reply = repeated.reply.map(|reply| Reply {
-            truncated: true,
-            ..reply
-        });
+        heard.reply = repeated.reply.map(|reply| Reply { truncated: true, ..reply });
     } else {
         heard.outcome = ServerOutcome::Failed;
         heard.errno = repeated.errno;
@@ -168,11 +150,7 @@ impl Heard {
 
     fn from_exchange(exchange: Exchange<Result<Reply, Unfit>>) -> Heard {
         match exchange {
-            Exchange::Answered {
-                value,
-                rtt_ms,
-                tries,
-            } => Heard {
+            Exchange::Answered { value, rtt_ms, tries } => Heard {
                 outcome: value.as_ref().map_or(ServerOutcome::Failed, outcome_of),
                 reply: value.ok(),
                 rtt_ms: Some(rtt_ms),
@@ -190,10 +168,9 @@ impl Heard {
                     _ => ServerOutcome::HostUnreachable,
                 })
             },
-            Exchange::NotSent { errno, .. } => Heard {
-                errno: Some(errno),
-                ..Heard::of(not_sent(errno))
-            },
+            Exchange::NotSent { errno, .. } => {
+                Heard { errno: Some(errno), ..Heard::of(not_sent(errno)) }
+            }
             Exchange::NoSocket { operation, errno } => Heard {
                 errno: Some(errno),
                 starved: Some(operation),

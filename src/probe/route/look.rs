@@ -45,9 +45,7 @@ pub(super) fn look(
 ) -> Result<(RouteSeen, Vec<Pending>, Rtnl), Why> {
     let mut rtnl = Rtnl::open()?;
     let links = rtnl.links().map_err(|error| error.why("list links", ""))?;
-    let addresses = rtnl
-        .addresses()
-        .map_err(|error| error.why("list addresses", ""))?;
+    let addresses = rtnl.addresses().map_err(|error| error.why("list addresses", ""))?;
     let mut routes = Vec::new();
     let mut pending = Vec::new();
     for destination in destinations {
@@ -65,9 +63,7 @@ pub(super) fn look(
         routes.iter().filter(usable).count() as u32
     };
     let (usable, usable_v4, usable_v6) = (count(""), count("v4"), count("v6"));
-    let best = best(&routes).ok_or(Why::Depends {
-        on: "addresses".to_owned(),
-    })?;
+    let best = best(&routes).ok_or(Why::Depends { on: "addresses".to_owned() })?;
     let outside = || links.iter().filter(|link| !link.loopback);
     let addressed = |link: &&Link| {
         let mut own = addresses.iter().filter(|own| own.device == link.index);
@@ -85,10 +81,7 @@ pub(super) fn look(
             .filter(addressed)
             .count() as u32,
         interfaces_up: outside().filter(|link| link.up).count() as u32,
-        interfaces: links
-            .iter()
-            .map(|link| interface(link, &addresses))
-            .collect(),
+        interfaces: links.iter().map(|link| interface(link, &addresses)).collect(),
     };
     Ok((seen, pending, rtnl))
 }
@@ -99,11 +92,7 @@ fn has_route(entry: &RouteEntry) -> bool {
 
 /// The first address that has a route, else the first.
 pub(super) fn best(routes: &[RouteEntry]) -> Option<RouteEntry> {
-    routes
-        .iter()
-        .find(|entry| has_route(entry))
-        .or(routes.first())
-        .cloned()
+    routes.iter().find(|entry| has_route(entry)).or(routes.first()).cloned()
 }
 
 fn is_link_local(address: IpAddr) -> bool {
@@ -122,9 +111,7 @@ fn interface(link: &Link, addresses: &[Address]) -> Interface {
         operstate: link.operstate.to_owned(),
         loopback: link.loopback,
         mtu: link.mtu,
-        addresses: own
-            .map(|own| format!("{}/{}", own.address, own.prefix))
-            .collect(),
+        addresses: own.map(|own| format!("{}/{}", own.address, own.prefix)).collect(),
     }
 }
 
@@ -147,20 +134,10 @@ fn look_up(
         }
         _ => {}
     }
-    let mut flow = Flow {
-        to,
-        from: None,
-        device: scope,
-        port,
-    };
+    let mut flow = Flow { to, from: None, device: scope, port };
     let mut answer = rtnl.route(&flow);
     // connect() looks twice as well: rules may be for the source that the first look chose.
-    if let Ok(Decision {
-        source: Some(source),
-        kind: RouteKind::Unicast,
-        ..
-    }) = &answer
-    {
+    if let Ok(Decision { source: Some(source), kind: RouteKind::Unicast, .. }) = &answer {
         flow.from = Some(*source);
         answer = rtnl.route(&flow);
     }
@@ -182,9 +159,7 @@ fn look_up(
     };
     // A lookup that names a source does not repeat it. For want of an address IPv6 chooses ::1.
     let source = decision.source.or(flow.from);
-    let link = links
-        .iter()
-        .find(|link| Some(link.index) == decision.device);
+    let link = links.iter().find(|link| Some(link.index) == decision.device);
     entry.outcome = match decision.kind {
         RouteKind::Local => RouteOutcome::Local,
         RouteKind::Blackhole => RouteOutcome::Blackhole,
@@ -230,12 +205,7 @@ impl RouteEntry {
     pub(super) fn of(destination: &Destination) -> RouteEntry {
         RouteEntry {
             address: destination.text.clone(),
-            family: if destination.address.is_ipv4() {
-                "v4"
-            } else {
-                "v6"
-            }
-            .to_owned(),
+            family: if destination.address.is_ipv4() { "v4" } else { "v6" }.to_owned(),
             outcome: RouteOutcome::Failed,
             errno: None,
             kind: None,
@@ -262,11 +232,7 @@ impl RouteEntry {
 
 /// What an errno of a route lookup says (kernel facts 2 and 11).
 pub(super) fn refusal(errno: Errno, to: IpAddr, addresses: &[Address]) -> RouteOutcome {
-    let family_has_address = || {
-        addresses
-            .iter()
-            .any(|own| own.address.is_ipv6() == to.is_ipv6())
-    };
+    let family_has_address = || addresses.iter().any(|own| own.address.is_ipv6() == to.is_ipv6());
     match errno {
         // IPv6 can be switched off as a whole.
         Errno::ENETUNREACH if to.is_ipv6() && !family_has_address() => RouteOutcome::NoAddress,
@@ -322,11 +288,7 @@ mod tests {
     use super::*;
 
     fn own(text: &str) -> Address {
-        Address {
-            device: 1,
-            address: text.parse().unwrap(),
-            prefix: 8,
-        }
+        Address { device: 1, address: text.parse().unwrap(), prefix: 8 }
     }
 
     #[test]
@@ -339,11 +301,7 @@ mod tests {
         assert_eq!(v4(Errno::EHOSTUNREACH), RouteOutcome::Unreachable);
         assert_eq!(v4(Errno::EADDRNOTAVAIL), RouteOutcome::NoAddress);
         assert_eq!(v4(Errno::ENOBUFS), RouteOutcome::Failed);
-        let v6 = refusal(
-            Errno::ENETUNREACH,
-            "2001:db8::1".parse().unwrap(),
-            &addresses,
-        );
+        let v6 = refusal(Errno::ENETUNREACH, "2001:db8::1".parse().unwrap(), &addresses);
         assert_eq!(v6, RouteOutcome::NoAddress);
     }
 }
