@@ -377,7 +377,8 @@ impl Reader {
         })
     }
 
-    fn values(&mut self, node: Option<&Node>, scope: &Scope) -> Vec<(String, Arg)> {
+    /// Reads values by name, of any type.
+    pub(super) fn values(&mut self, node: Option<&Node>, scope: &Scope) -> Vec<(String, Arg)> {
         let Some(node) = node else {
             return Vec::new();
         };

@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock};
 
 use super::Catalogue;
-use super::catalogue::Texts;
 use super::load::catalogue_file;
 use super::problem::LoadErrors;
 
@@ -46,7 +45,7 @@ fn read() -> Result<Arc<Catalogue>, LoadErrors> {
     let mut entries = Vec::new();
     for (name, text) in DIAGNOSES {
         let source = format!("builtin:diagnoses/{name}.yaml");
-        entries.extend(catalogue_file(&source, text, Texts::Later)?);
+        entries.extend(catalogue_file(&source, text, true)?);
     }
     Ok(Arc::new(Catalogue { entries, base: None }))
 }

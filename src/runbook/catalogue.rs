@@ -2,7 +2,7 @@
 
 use super::branch::PLACES;
 use super::code::Code;
-use super::expr::{Scope, Template};
+use super::expr::Scope;
 use super::read::{Fields, Reader};
 use super::yaml::{Key, Node};
 use super::{Catalogue, Entry, Lookalike, RemedyText};
@@ -36,35 +36,26 @@ const KEYS: [&str; 10] = [
     "lookalikes",
 ];
 
-/// How a file's texts are taken.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Texts {
-    /// Parsed and checked.
-    Checked,
-    /// Kept for later: the built-in ones, which a test checks.
-    Later,
-}
-
 impl Reader {
     /// Reads a catalogue file.
-    pub(super) fn catalogue_file(&mut self, root: &Node, texts: Texts) -> Vec<Entry> {
+    pub(super) fn catalogue_file(&mut self, root: &Node) -> Vec<Entry> {
         let what = "a catalogue file";
         let Some(fields) = self.fields(root, what, &["format", "diagnoses"]) else {
             return Vec::new();
         };
         self.format(fields, root, what);
         match self.need(fields, root, what, "diagnoses") {
-            Some(node) => self.diagnoses(node, texts, false),
+            Some(node) => self.diagnoses(node, false),
             None => Vec::new(),
         }
     }
 
     /// Reads the mapping under `diagnoses`. A runbook's own ids begin with `x-`.
-    pub(super) fn diagnoses(&mut self, node: &Node, texts: Texts, own: bool) -> Vec<Entry> {
+    pub(super) fn diagnoses(&mut self, node: &Node, own: bool) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (key, value) in self.entries(node, "`diagnoses`").unwrap_or_default() {
             self.diagnosis_id(key, own);
-            if let Some(entry) = self.diagnosis(key, value, texts) {
+            if let Some(entry) = self.diagnosis(key, value) {
                 entries.push(entry);
             }
         }
@@ -90,7 +81,7 @@ impl Reader {
         }
     }
 
-    fn diagnosis(&mut self, key: &Key, node: &Node, texts: Texts) -> Option<Entry> {
+    fn diagnosis(&mut self, key: &Key, node: &Node) -> Option<Entry> {
         let what = "a diagnosis";
         let fields = self.fields(node, what, &KEYS)?;
         let layers = Layer::ALL.map(|layer| (layer.name(), layer));
@@ -106,22 +97,22 @@ impl Reader {
         let place = place.and_then(|node| self.word(node, "`location`", &PLACES));
         let needs = self.needs(fields);
         let mut scope = Scope::default();
-        if texts == Texts::Checked {
+        if !self.trusted {
             scope.add("target", super::types::target());
             for need in &needs {
                 scope.add(need.as_str(), Type::Any);
             }
         }
         let title = self.need(fields, node, what, "title");
-        let title = title.and_then(|node| self.words_of(node, "`title`", &scope, texts));
+        let title = title.and_then(|node| self.template(node, "`title`", &scope));
         let summary = self.need(fields, node, what, "summary");
-        let summary = summary.and_then(|node| self.words_of(node, "`summary`", &scope, texts));
+        let summary = summary.and_then(|node| self.template(node, "`summary`", &scope));
         let meaning = match fields.find("meaning") {
             Some(node) => self.text(node, "`meaning`").unwrap_or_default().trim().to_owned(),
             None => String::new(),
         };
-        let remedies = self.remedies(fields, &scope, texts);
-        let lookalikes = self.lookalikes(fields, &key.name, &scope, texts);
+        let remedies = self.remedies(fields, &scope);
+        let lookalikes = self.lookalikes(fields, &key.name, &scope);
         Some(Entry {
             id: key.name.clone(),
             layer: layer?,
@@ -137,19 +128,6 @@ impl Reader {
         })
     }
 
-    fn words_of(
-        &mut self,
-        node: &Node,
-        what: &str,
-        scope: &Scope,
-        texts: Texts,
-    ) -> Option<Template> {
-        match texts {
-            Texts::Checked => self.template(node, what, scope),
-            Texts::Later => self.text(node, what).map(Template::lazy),
-        }
-    }
-
     fn needs(&mut self, fields: Fields<'_>) -> Vec<String> {
         let Some(node) = fields.find("needs") else {
             return Vec::new();
@@ -162,7 +140,7 @@ impl Reader {
         needs
     }
 
-    fn remedies(&mut self, fields: Fields<'_>, scope: &Scope, texts: Texts) -> Vec<RemedyText> {
+    fn remedies(&mut self, fields: Fields<'_>, scope: &Scope) -> Vec<RemedyText> {
         let mut remedies = Vec::new();
         let Some(node) = fields.find("remedies") else {
             return remedies;
@@ -173,9 +151,9 @@ impl Reader {
                 continue;
             };
             let text = self.need(fields, item, what, "text");
-            let text = text.and_then(|node| self.words_of(node, "`text`", scope, texts));
+            let text = text.and_then(|node| self.template(node, "`text`", scope));
             let command = fields.find("command");
-            let command = command.and_then(|node| self.words_of(node, "`command`", scope, texts));
+            let command = command.and_then(|node| self.template(node, "`command`", scope));
             let place = self.need(fields, item, what, "where");
             let place = place.and_then(|node| self.word(node, "`where`", &REMEDY_PLACES));
             if let (Some(text), Some(place)) = (text, place) {
@@ -185,13 +163,7 @@ impl Reader {
         remedies
     }
 
-    fn lookalikes(
-        &mut self,
-        fields: Fields<'_>,
-        id: &str,
-        scope: &Scope,
-        texts: Texts,
-    ) -> Vec<Lookalike> {
+    fn lookalikes(&mut self, fields: Fields<'_>, id: &str, scope: &Scope) -> Vec<Lookalike> {
         let mut lookalikes = Vec::new();
         let Some(node) = fields.find("lookalikes") else {
             return lookalikes;
@@ -201,7 +173,7 @@ impl Reader {
                 let message = format!("`{id}` is listed as its own look-alike");
                 self.wrong(Code::DIAGNOSIS, &key.span, message, None);
             }
-            if let Some(separate_by) = self.words_of(value, "a way to separate", scope, texts) {
+            if let Some(separate_by) = self.template(value, "a way to separate", scope) {
                 lookalikes.push(Lookalike { id: key.name.clone(), separate_by });
             }
         }

@@ -13,6 +13,7 @@ mod template;
 mod value;
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -23,7 +24,7 @@ pub(crate) use check::article;
 pub use doubt::{Doubt, Facts};
 pub use template::Template;
 pub(crate) use template::sole_hole;
-pub use value::{escape, shown};
+pub use value::{escape, is_unsafe, shown};
 
 use ast::Ast;
 
@@ -31,7 +32,8 @@ use ast::Ast;
 #[derive(Debug)]
 pub struct Expr {
     source: String,
-    ast: Ast,
+    /// Parsed when it is first needed; `None` inside when it cannot be.
+    ast: OnceLock<Option<Ast>>,
     ty: Type,
 }
 
@@ -95,7 +97,18 @@ impl Expr {
     pub fn compile(source: &str, scope: &Scope) -> Result<Expr, Vec<ExprError>> {
         let mut ast = ast::parse(source).map_err(|error| vec![error])?;
         let ty = check::check(&mut ast, source, scope)?;
-        Ok(Expr { source: source.to_owned(), ast, ty })
+        Ok(Expr { source: source.to_owned(), ast: OnceLock::from(Some(ast)), ty })
+    }
+
+    /// Keeps an expression that was checked elsewhere; it is parsed when it is first evaluated.
+    ///
+    /// For the built-in runbooks, which a test checks: most of it is never evaluated in a run.
+    pub fn lazy(source: impl Into<String>) -> Expr {
+        Expr { source: source.into(), ast: OnceLock::new(), ty: Type::Any }
+    }
+
+    fn ast(&self) -> Option<&Ast> {
+        self.ast.get_or_init(|| ast::parse(&self.source).ok()).as_ref()
     }
 
     /// Returns the expression as written.
@@ -110,18 +123,21 @@ impl Expr {
 
     /// Evaluates it.
     pub fn eval(&self, bindings: &Bindings) -> Known {
-        eval::eval(&self.ast, &self.source, bindings)
+        match self.ast() {
+            Some(ast) => eval::eval(ast, &self.source, bindings),
+            None => Known::Unknown(format!("{} is no expression", self.source)),
+        }
     }
 
     /// Finds what may make it unknown although `facts` hold; `None` when nothing can.
     pub fn doubt(&self, facts: &Facts) -> Option<Doubt> {
-        doubt::doubt(&self.ast, &self.source, facts)
+        doubt::doubt(self.ast()?, &self.source, facts)
     }
 
     /// Returns the literal words of `path == "word"` and `path in ["word", …]`, with the path, when
     /// the whole expression has one of these forms.
     pub fn words(&self) -> Option<(String, Vec<String>)> {
-        doubt::words(&self.ast)
+        doubt::words(self.ast()?)
     }
 }
 

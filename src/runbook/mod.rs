@@ -3,6 +3,7 @@
 //! `raw` text becomes a span-carrying node tree, `check` lowers it to the [`Runbook`] below and
 //! reports every error at once; nothing after loading can fail for a reason of the file's own.
 
+mod book;
 mod branch;
 pub mod builtin;
 mod catalogue;

@@ -167,20 +167,18 @@ fn boundary(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// Makes a file's text safe to show without moving a byte: control characters become `?`s.
+/// Makes a file's text safe to show without moving a byte: what could drive a terminal becomes `?`.
 fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c.to_string(),
-            // A carriage return before a newline is left to the renderer's line splitting.
-            c if c.is_control()
-                || super::expr::escape(c.encode_utf8(&mut [0; 4])).len() > c.len_utf8() =>
-            {
-                "?".repeat(c.len_utf8())
-            }
-            c => c.to_string(),
-        })
-        .collect()
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\r' => out.push(' '),
+            c if super::expr::is_unsafe(c) => out.extend(std::iter::repeat_n('?', c.len_utf8())),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn shown(text: &str) -> String {

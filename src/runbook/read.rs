@@ -14,6 +14,9 @@ use super::yaml::{Key, Node, Yaml};
 pub(super) struct Reader {
     pub(super) source: Arc<Source>,
     pub(super) errors: LoadErrors,
+    /// Whether the file is part of the program. A test checks those; in a run their expressions and
+    /// texts are only parsed when they are used, which keeps the start quick.
+    pub(super) trusted: bool,
 }
 
 /// The keys of a mapping, all of them known.
@@ -36,8 +39,8 @@ impl<'a> Fields<'a> {
 }
 
 impl Reader {
-    pub(super) fn new(source: Arc<Source>) -> Reader {
-        Reader { source, errors: LoadErrors::default() }
+    pub(super) fn new(source: Arc<Source>, trusted: bool) -> Reader {
+        Reader { source, errors: LoadErrors::default(), trusted }
     }
 
     /// Adds a problem.
@@ -219,6 +222,9 @@ impl Reader {
     /// Reads a text with expressions in it.
     pub(super) fn template(&mut self, node: &Node, what: &str, scope: &Scope) -> Option<Template> {
         let text = self.text(node, what)?;
+        if self.trusted {
+            return Some(Template::lazy(text));
+        }
         match Template::parse(text, scope) {
             Ok(template) => Some(template),
             Err(errors) => {
@@ -246,6 +252,9 @@ impl Reader {
         offset: usize,
         scope: &Scope,
     ) -> Option<Expr> {
+        if self.trusted {
+            return Some(Expr::lazy(source));
+        }
         match Expr::compile(source, scope) {
             Ok(expr) => Some(expr),
             Err(errors) => {
@@ -271,23 +280,17 @@ impl Reader {
         }
     }
 
-    /// Maps a span inside a node's text to the file. Exact where the text stands in the file as it
-    /// is; the whole node where quoting or folding changed it.
+    /// Maps a span inside a node's text to the file: exact unless escapes changed the text, then the
+    /// whole node.
     pub(super) fn within(&self, node: &Node, span: Range<usize>) -> Range<usize> {
-        let Yaml::Text(text) = &node.value else {
+        let (Yaml::Text(text), Some(raw)) = (&node.value, self.source.text.get(node.span.clone()))
+        else {
             return node.span.clone();
         };
-        let Some(raw) = self.source.text.get(node.span.clone()) else {
-            return node.span.clone();
-        };
-        let start = if raw == text {
-            node.span.start
-        } else if raw.len() == text.len() + 2 && raw.get(1..raw.len() - 1) == Some(text) {
-            node.span.start + 1
-        } else {
-            return node.span.clone();
-        };
-        start + span.start..start + span.end
+        match (offset_in(raw, text, span.start), offset_in(raw, text, span.end)) {
+            (Some(start), Some(end)) => node.span.start + start..node.span.start + end,
+            _ => node.span.clone(),
+        }
     }
 
     /// Turns a node without expressions into a JSON value.
@@ -333,4 +336,30 @@ impl Reader {
         }
         fine
     }
+}
+
+/// Finds where byte `at` of a scalar's text stands in the scalar as written: behind a quote, and
+/// with line breaks and indentation where folding left a blank or a line break.
+fn offset_in(raw: &str, text: &str, at: usize) -> Option<usize> {
+    let quote = raw.chars().next().filter(|c| "\"'".contains(*c));
+    let quoted = quote.is_some_and(|quote| raw.len() > 1 && raw.ends_with(quote));
+    let mut written = raw.char_indices().peekable();
+    if quoted {
+        written.next();
+    }
+    for (offset, c) in text.char_indices() {
+        // The end of a span lies behind its last character, not behind the blanks that follow.
+        if offset == at {
+            return written.peek().map(|(written, _)| *written);
+        }
+        let (_, w) = written.next()?;
+        if w == c && w != '\n' {
+            continue;
+        }
+        if !(w == '\n' || w == '\r') || !c.is_whitespace() {
+            return None;
+        }
+        while written.next_if(|(_, w)| *w == ' ').is_some() {}
+    }
+    (at == text.len()).then(|| written.peek().map_or(raw.len(), |(written, _)| *written))
 }

@@ -1,21 +1,20 @@
 //! YAML text to a tree in which every key and value knows its place.
 //!
-//! The only module that knows the YAML library. It is strict: no tabs in the indentation, no custom
-//! tags, one document, bounded size, depth and aliases.
+//! The only module that knows the YAML library. It takes less than YAML offers: one document, texts
+//! as keys, no tags, no directives, no tabs in the indentation; anchors and aliases within bounds.
+//! Plain scalars are typed as in the core schema of YAML 1.2, so `yes` and `no` are texts.
 
-use std::fmt;
+use std::collections::HashMap;
 use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::options::DuplicateKeyPolicy;
-use serde_saphyr::{Location, Spanned};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 
 use super::code::Code;
 
 /// The largest file, in bytes.
 pub(super) const LARGEST: usize = 1 << 20;
 /// The most nodes, aliases expanded.
-const MOST_NODES: usize = 30_000;
+const MOST_NODES: usize = 50_000;
 /// The deepest nesting.
 const DEEPEST: usize = 24;
 
@@ -72,201 +71,277 @@ impl Yaml {
 /// Parses a file.
 pub(super) fn parse(text: &str) -> Result<Node, Broken> {
     if text.len() > LARGEST {
-        return Err(Broken {
-            code: Code::BOUNDS,
-            span: 0..0,
-            message: format!("the file is larger than {} KiB", LARGEST / 1024),
-            help: None,
-        });
+        let message = format!("the file is larger than {} KiB", LARGEST / 1024);
+        return Err(broken(Code::BOUNDS, 0..0, message, None));
     }
     no_tabs(text)?;
-    let options = serde_saphyr::options! {
-        duplicate_keys: DuplicateKeyPolicy::LastWins,
-        strict_booleans: true,
-        reject_unsupported_tags: true,
-        with_snippet: false,
-        budget: serde_saphyr::budget! {
-            max_depth: DEEPEST,
-            flow_nesting_limit: DEEPEST,
-            max_nodes: MOST_NODES,
-            max_events: MOST_NODES * 4,
-            max_aliases: 1000,
-            max_anchors: 1000,
-            max_merge_keys: 100,
-            max_recorded_anchor_events: MOST_NODES * 4,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: MOST_NODES,
-            max_replay_stack_depth: 8,
-            max_alias_expansions_per_anchor: 500,
-        },
+    let options = granit_parser::options! {
+        disallow_directives: true,
+        emit_comments: false,
+        flow_nesting_limit: DEEPEST,
+        block_nesting_limit: DEEPEST,
     };
-    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
-        Ok(root) => Ok(place(root)),
-        Err(error) => Err(broken(text, &error)),
+    let mut tree = Tree { text, ..Tree::default() };
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = event.map_err(|error| scan_error(text, &error))?;
+        tree.take(event, bytes(text, span))?;
     }
+    Ok(tree.root.unwrap_or(Node { value: Yaml::Null, span: 0..0 }))
 }
 
-/// YAML forbids tabs as indentation, but the parser lets some pass with another meaning.
+fn broken(
+    code: Code,
+    span: Range<usize>,
+    message: impl Into<String>,
+    help: Option<&str>,
+) -> Broken {
+    Broken { code, span, message: message.into(), help: help.map(str::to_owned) }
+}
+
+/// YAML forbids tabs as indentation, but parsers let some pass with another meaning.
 fn no_tabs(text: &str) -> Result<(), Broken> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
-        if let Some(tab) = line[..indent].find('\t') {
-            if !line.trim().is_empty() {
-                return Err(Broken {
-                    code: Code::YAML,
-                    span: start + tab..start + tab + 1,
-                    message: "a tab stands in the indentation".to_owned(),
-                    help: Some("YAML is indented with spaces only".to_owned()),
-                });
-            }
+        if let (Some(tab), false) = (line[..indent].find('\t'), line.trim().is_empty()) {
+            let span = start + tab..start + tab + 1;
+            let help = Some("YAML is indented with spaces only");
+            return Err(broken(Code::YAML, span, "a tab stands in the indentation", help));
         }
         start += line.len();
     }
     Ok(())
 }
 
-fn broken(text: &str, error: &serde_saphyr::Error) -> Broken {
-    let error = error.without_snippet();
-    let rendered = error.to_string();
-    let code = match rendered.as_str() {
-        text if text.contains("budget") || text.contains("limit") || text.contains("depth") => {
-            Code::BOUNDS
+fn bytes(text: &str, span: Span) -> Range<usize> {
+    let at = |marker: granit_parser::Marker| marker.byte_offset().unwrap_or(0).min(text.len());
+    let (start, end) = (at(span.start), at(span.end));
+    start..end.max(start)
+}
+
+fn scan_error(text: &str, error: &ScanError) -> Broken {
+    let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
+    let length = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    let span = at..at + length;
+    let (message, help) = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => {
+            let message = format!("lists and mappings are nested deeper than {DEEPEST}");
+            return broken(Code::BOUNDS, span, message, None);
         }
-        _ => Code::YAML,
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => {
+            ("a colon does not fit here", "a text with a colon and a blank in it is put in quotes")
+        }
+        ErrorKind::SimpleKeyExpected => {
+            ("this line is neither a key nor part of the text above", "is a colon missing?")
+        }
+        ErrorKind::ExpectedBlockMappingKey => {
+            ("a key was expected here", "is the indentation that of the lines above?")
+        }
+        ErrorKind::ExpectedFlowMappingSeparator => {
+            ("a comma or } was expected here", "a text with { } [ ] in it is put in quotes")
+        }
+        ErrorKind::ExpectedFlowSequenceSeparator => {
+            ("a comma or ] was expected here", "a text with { } [ ] in it is put in quotes")
+        }
+        ErrorKind::UnclosedQuotedScalar => ("this quote is never closed", ""),
+        ErrorKind::UnclosedFlowCollection { .. } => ("this bracket is never closed", ""),
+        ErrorKind::UnknownAnchor => ("no anchor above has this name", ""),
+        ErrorKind::DirectiveDisallowed => ("YAML directives are not offered", ""),
+        ErrorKind::UnexpectedCharacter { .. } => {
+            ("a text cannot begin with this character", "put the text in quotes")
+        }
+        ErrorKind::UnknownQuotedScalarEscape => {
+            ("this escape does not exist", "in '…' a backslash is just a backslash")
+        }
+        other => return broken(Code::YAML, span, other.to_string(), None),
     };
-    let span = error.location().map_or(0..0, |place| span_of(text, place));
-    Broken { code, span, message: rendered, help: None }
+    broken(Code::YAML, span, message, (!help.is_empty()).then_some(help))
 }
 
-fn span_of(text: &str, place: Location) -> Range<usize> {
-    let span = place.span();
-    if let (Some(offset), Some(length)) = (span.byte_offset(), span.byte_len()) {
-        let start = usize::try_from(offset).unwrap_or(0).min(text.len());
-        let end = usize::try_from(offset + length).unwrap_or(0).min(text.len());
-        return start..end.max(start);
-    }
-    // Without byte offsets only line and column are left.
-    let line = usize::try_from(place.line()).unwrap_or(1).saturating_sub(1);
-    let column = usize::try_from(place.column()).unwrap_or(1).saturating_sub(1);
-    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = text.get(start..).unwrap_or("");
-    let within = rest.char_indices().nth(column).map_or(0, |(at, _)| at);
-    start + within..start + within
+/// The tree while it is built.
+#[derive(Default)]
+struct Tree<'a> {
+    text: &'a str,
+    open: Vec<Open>,
+    root: Option<Node>,
+    nodes: usize,
+    /// Finished nodes by anchor, with how many nodes they hold.
+    anchors: HashMap<usize, (Node, usize)>,
 }
 
-fn bytes_of(place: Location) -> Range<usize> {
-    let span = place.span();
-    let start = usize::try_from(span.byte_offset().unwrap_or(0)).unwrap_or(0);
-    let length = usize::try_from(span.byte_len().unwrap_or(0)).unwrap_or(0);
-    start..start.saturating_add(length)
+/// A list or mapping that is still open.
+struct Open {
+    children: Children,
+    start: usize,
+    anchor: usize,
+    /// How many nodes there were before it.
+    before: usize,
 }
 
-/// A value as the deserializer hands it over.
-enum Raw {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(String),
-    List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+enum Children {
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>, Option<Key>),
 }
 
-fn place(raw: Spanned<Raw>) -> Node {
-    let span = bytes_of(raw.referenced);
-    let value = match raw.value {
-        Raw::Null => Yaml::Null,
-        Raw::Bool(value) => Yaml::Bool(value),
-        Raw::Int(value) => Yaml::Int(value),
-        Raw::Float(value) => Yaml::Float(value),
-        Raw::Text(value) => Yaml::Text(value),
-        Raw::List(items) => Yaml::List(items.into_iter().map(place).collect()),
-        Raw::Map(entries) => Yaml::Map(
-            entries
-                .into_iter()
-                .map(|(key, value)| {
-                    let key = Key { span: bytes_of(key.referenced), name: key.value };
-                    (key, place(value))
-                })
-                .collect(),
-        ),
-    };
-    Node { value, span }
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
-        Raw::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Int(value))
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Raw, E> {
-        i64::try_from(value).map(Raw::Int).map_err(|_| E::custom("the number is too large"))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
-        if value.is_finite() {
-            Ok(Raw::Float(value))
-        } else {
-            Err(E::custom("the number is not finite"))
-        }
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::Text(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Raw, E> {
-        Ok(Raw::Text(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
-        }
-        Ok(Raw::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(key) = access.next_key::<Spanned<String>>()? {
-            if entries.len() >= MOST_NODES {
-                return Err(A::Error::custom("the mapping has too many keys"));
+impl Tree<'_> {
+    fn take(&mut self, event: Event<'_>, span: Range<usize>) -> Result<(), Broken> {
+        match event {
+            Event::DocumentStart(..) if self.root.is_some() => {
+                let message = "a second document begins here";
+                return Err(broken(Code::YAML, span, message, Some("one file holds one document")));
             }
-            entries.push((key, access.next_value()?));
+            Event::Scalar(text, style, anchor, tag) => {
+                self.no_tag(tag.is_some(), &span)?;
+                self.count(1, &span)?;
+                if self.awaits_key() {
+                    return self.key(text.into_owned(), anchor, span);
+                }
+                let value = match style {
+                    ScalarStyle::Plain => plain(&text),
+                    _ => Yaml::Text(text.into_owned()),
+                };
+                let node = Node { value, span };
+                self.keep(anchor, &node, 1);
+                self.add(node);
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.no_tag(tag.is_some(), &span)?;
+                self.enter(Children::List(Vec::new()), anchor, span)?;
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.no_tag(tag.is_some(), &span)?;
+                self.enter(Children::Map(Vec::new(), None), anchor, span)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.leave(span.end),
+            Event::Alias(anchor) => {
+                let Some((node, size)) = self.anchors.get(&anchor) else {
+                    let message = "this alias stands inside what it repeats";
+                    return Err(broken(Code::BOUNDS, span, message, None));
+                };
+                if self.awaits_key() {
+                    return Err(broken(Code::YAML, span, "an alias cannot be a key", None));
+                }
+                let (mut node, size) = (node.clone(), *size);
+                self.count(size, &span)?;
+                node.span = span;
+                self.add(node);
+            }
+            _ => {}
         }
-        Ok(Raw::Map(entries))
+        Ok(())
+    }
+
+    fn no_tag(&self, tagged: bool, span: &Range<usize>) -> Result<(), Broken> {
+        if tagged {
+            // The tag stands before the value; the value's place is the nearest that is known.
+            let line = self.text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+            let tag = self.text[line..span.start].find('!').map_or(span.start, |at| line + at);
+            let span = tag..span.start.max(tag + 1).min(self.text.len().max(tag));
+            let message = "YAML tags such as !name are not offered";
+            return Err(broken(Code::YAML, span, message, Some("take the tag out")));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, more: usize, span: &Range<usize>) -> Result<(), Broken> {
+        self.nodes += more;
+        if self.nodes > MOST_NODES {
+            let message = format!("the file holds more than {MOST_NODES} values, aliases expanded");
+            return Err(broken(Code::BOUNDS, span.clone(), message, None));
+        }
+        Ok(())
+    }
+
+    fn awaits_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open { children: Children::Map(_, None), .. }))
+    }
+
+    fn key(&mut self, name: String, anchor: usize, span: Range<usize>) -> Result<(), Broken> {
+        if anchor != 0 {
+            return Err(broken(Code::YAML, span, "a key cannot have an anchor", None));
+        }
+        if let Some(Open { children: Children::Map(_, key), .. }) = self.open.last_mut() {
+            *key = Some(Key { name, span });
+        }
+        Ok(())
+    }
+
+    fn enter(
+        &mut self,
+        children: Children,
+        anchor: usize,
+        span: Range<usize>,
+    ) -> Result<(), Broken> {
+        if self.awaits_key() {
+            let help = Some("a text that begins with { or [ is put in quotes");
+            return Err(broken(Code::YAML, span, "a list or mapping cannot be a key", help));
+        }
+        if self.open.len() >= DEEPEST {
+            let message = format!("lists and mappings are nested deeper than {DEEPEST}");
+            return Err(broken(Code::BOUNDS, span, message, None));
+        }
+        let before = self.nodes;
+        self.count(1, &span)?;
+        self.open.push(Open { children, start: span.start, anchor, before });
+        Ok(())
+    }
+
+    fn leave(&mut self, end: usize) {
+        let Some(open) = self.open.pop() else {
+            return;
+        };
+        let value = match open.children {
+            Children::List(items) => Yaml::List(items),
+            Children::Map(entries, _) => Yaml::Map(entries),
+        };
+        let node = Node { value, span: open.start..end.max(open.start) };
+        self.keep(open.anchor, &node, self.nodes - open.before);
+        self.add(node);
+    }
+
+    fn keep(&mut self, anchor: usize, node: &Node, size: usize) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+    }
+
+    fn add(&mut self, node: Node) {
+        match self.open.last_mut().map(|open| &mut open.children) {
+            Some(Children::List(items)) => items.push(node),
+            Some(Children::Map(entries, key)) => {
+                if let Some(key) = key.take() {
+                    entries.push((key, node));
+                }
+            }
+            None => self.root = Some(node),
+        }
+    }
+}
+
+/// Types a plain scalar as the core schema does (YAML 1.2, 10.3.2), only that numbers with leading
+/// zeros, octal numbers and infinities are texts.
+fn plain(text: &str) -> Yaml {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Yaml::Null,
+        "true" | "True" | "TRUE" => return Yaml::Bool(true),
+        "false" | "False" | "FALSE" => return Yaml::Bool(false),
+        _ => {}
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let leading_zero = unsigned.len() > 1 && unsigned.starts_with('0') && digits(unsigned);
+    if digits(unsigned) && !leading_zero {
+        return text.parse().map_or_else(|_| Yaml::Text(text.to_owned()), Yaml::Int);
+    }
+    if let Some(hexadecimal) = text.strip_prefix("0x") {
+        if let Ok(int) = i64::from_str_radix(hexadecimal, 16) {
+            return Yaml::Int(int);
+        }
+    }
+    let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && unsigned.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));
+    match text.parse::<f64>() {
+        Ok(float) if numeric && !leading_zero && float.is_finite() => Yaml::Float(float),
+        _ => Yaml::Text(text.to_owned()),
     }
 }

@@ -143,7 +143,12 @@ impl Standing {
         let value = value.map(|bytes| u32::from_ne_bytes(bytes.to_be_bytes()));
         match target {
             Source::Meta(3) => self.mark = value,
-            Source::Ct(3) => self.ct_mark = value,
+            Source::Ct(3) => match self.state() {
+                // Without a connection there is nothing to write to.
+                Some(INVALID | UNTRACKED) => {}
+                Some(_) => self.ct_mark = value,
+                None => self.ct_mark = None,
+            },
             Source::Payload { .. } => {
                 self.packet.forget_destination();
                 self.packet.forget_source();

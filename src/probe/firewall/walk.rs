@@ -71,7 +71,8 @@ pub(super) fn decide<'a>(rules: &'a Ruleset, packet: &Packet) -> Decision<'a> {
 }
 
 /// Lists the base chains of a hook in the order of their calls, and whether the packet surely passes
-/// them. Chains of one priority are called in the order of their registration, which the dump keeps.
+/// them. Of chains with one priority the one registered last is called first (`nf_hook_entries_grow`);
+/// the dump keeps the order of registration as long as nobody adds chains to an older table.
 fn base_chains<'a>(
     rules: &'a Ruleset,
     packet: &Packet,
@@ -84,6 +85,7 @@ fn base_chains<'a>(
         .filter(|(_, base)| base.kind != "nat" || packet.direction != super::Direction::Reply)
         .filter_map(|(chain, base)| Some((chain, base, on_device(base, packet)?)))
         .collect();
+    found.reverse();
     found.sort_by_key(|(_, base, _)| base.priority);
     found
 }

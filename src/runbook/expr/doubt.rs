@@ -43,13 +43,13 @@ impl Facts {
     /// Adds what holds when the condition is true.
     #[must_use]
     pub fn when_true(&self, condition: &super::Expr) -> Facts {
-        self.assume(&condition.ast, true)
+        condition.ast().map_or_else(|| self.clone(), |ast| self.assume(ast, true))
     }
 
     /// Adds what holds when the condition is false.
     #[must_use]
     pub fn when_false(&self, condition: &super::Expr) -> Facts {
-        self.assume(&condition.ast, false)
+        condition.ast().map_or_else(|| self.clone(), |ast| self.assume(ast, false))
     }
 
     /// Keeps what holds in both.

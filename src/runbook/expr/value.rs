@@ -113,17 +113,23 @@ pub(super) fn duration(milliseconds: f64) -> String {
     }
 }
 
-/// Escapes control characters and those that turn the writing direction (Unicode TR 9), so that
-/// text from the network can neither drive a terminal nor disguise itself.
+/// Whether a character could drive a terminal, or turns the writing direction (Unicode TR 9) so that
+/// text could disguise itself.
+pub fn is_unsafe(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2066}'..='\u{2069}' | '\u{feff}');
+    c.is_control() || turns
+}
+
+/// Escapes the characters that [`is_unsafe`] names.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
         match c {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || turns => {
+            c if is_unsafe(c) => {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "\\u{{{:x}}}", c as u32);
             }
