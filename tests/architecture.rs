@@ -21,7 +21,11 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Files with more lines of product code (unit tests do not count) are split, or stand here with the
 /// reason.
 const LINES: usize = 450;
-const LONG: &[(&str, &str)] = &[];
+const LONG: &[(&str, usize, &str)] = &[
+    ("probe/firewall/matching.rs", 600, "one arm for each nftables expression"),
+    ("runbook/load.rs", 500, "finding, opening and checking a runbook recurse into each other"),
+    ("sys/rtnl.rs", 550, "one function for each rtnetlink question"),
+];
 
 struct Source {
     /// Relative to `src`, with slashes.
@@ -253,15 +257,14 @@ fn files_stay_short_enough_to_be_read_in_one_sitting() {
     let mut wrong = Vec::new();
     for source in sources() {
         let lines = source.code().count();
-        let listed = LONG.iter().any(|(path, _)| *path == source.path);
-        if lines > LINES && !listed {
-            wrong.push(format!("src/{} has {lines} lines", source.path));
-        }
-        if lines <= LINES && listed {
-            wrong.push(format!("src/{} is short now: take it off the list", source.path));
+        let listed = LONG.iter().find(|(path, ..)| *path == source.path);
+        let most = listed.map_or(LINES, |(_, most, _)| *most);
+        if lines > most {
+            wrong.push(format!("src/{} has {lines} lines, more than {most}", source.path));
         }
     }
-    for (path, _) in LONG {
+    for (path, _, reason) in LONG {
+        assert!(!reason.is_empty());
         if !Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path).exists() {
             wrong.push(format!("src/{path} is on the list and does not exist"));
         }

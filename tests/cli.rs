@@ -2,8 +2,14 @@
 #![allow(clippy::disallowed_methods)] // these tests start the binary and read what it wrote
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tcpdoctor");
 
@@ -282,4 +288,186 @@ fn colours_come_only_when_asked_for_or_on_a_terminal() {
     assert!(!run(&["explain", "dns"]).stdout.contains('\u{1b}'));
     assert!(run(&["explain", "dns", "--color", "always"]).stdout.contains('\u{1b}'));
     assert!(!run(&["explain", "dns", "--color", "never"]).stdout.contains('\u{1b}'));
+}
+
+/// A listener that greets every connection and closes it; the process's end ends it.
+fn greeting_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream: TcpStream = stream;
+            let _ = stream.write_all(b"220 ready\r\n");
+        }
+    });
+    port
+}
+
+/// A port of loopback whose accept queue is full, so that SYNs get no answer; it stays so while the
+/// value lives.
+struct SilentPort {
+    port: u16,
+    _held: (socket2::Socket, Vec<socket2::Socket>),
+}
+
+impl SilentPort {
+    fn new() -> SilentPort {
+        let new = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = new();
+        listener.bind(&any.into()).expect("a free port");
+        listener.listen(0).expect("it listens");
+        let address = listener.local_addr().expect("it is bound");
+        let port = address.as_socket().expect("an IP address").port();
+        let mut waiting = Vec::new();
+        loop {
+            let client = new();
+            let patience = Duration::from_millis(200);
+            match client.connect_timeout(&address, patience) {
+                Ok(()) => waiting.push(client),
+                Err(_) => return SilentPort { port, _held: (listener, waiting) },
+            }
+        }
+    }
+}
+
+#[test]
+fn a_service_that_works_is_healthy_and_the_status_says_so() {
+    let target = format!("127.0.0.1:{}", greeting_server());
+    let done = run(&["diagnose", &target]);
+    assert_eq!(done.status, Some(0), "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains(&target), "{}", done.stdout);
+    assert_eq!(done.stderr, "", "stderr is silent when it is no terminal");
+}
+
+#[test]
+fn a_port_without_a_listener_is_a_fault_with_the_contract_s_fields() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = free.local_addr().expect("it is bound").port();
+    drop(free);
+    let done = run(&["diagnose", &format!("127.0.0.1:{port}"), "--format", "json"]);
+    assert_eq!(done.status, Some(1), "{}", done.stderr);
+    let report: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!(report["schema"], "tcpdoctor.report/1");
+    assert_eq!(report["verdict"], "fault");
+    assert_eq!(report["diagnosis"]["id"], "tcp.refused_no_listener");
+    assert_eq!(report["target"]["port"], port);
+    assert_eq!(report["target"]["host"], "127.0.0.1");
+    for field in ["tool", "vantage", "runbook", "started_at", "duration_ms", "findings", "path"] {
+        assert!(!report[field].is_null(), "{field}");
+    }
+    for step in report["steps"].as_array().expect("steps") {
+        for field in ["id", "title", "layer", "status", "observation", "unknown", "branch"] {
+            assert!(step.get(field).is_some(), "{field} of {step}");
+        }
+    }
+}
+
+#[test]
+fn a_saved_report_replays_to_the_same_report() {
+    let folder = Folder::new("replay");
+    let file = folder.path("report.json");
+    let output = format!("json={file}");
+    let target = format!("127.0.0.1:{}", greeting_server());
+    let live = run(&["diagnose", &target, "--output", &output]);
+    let again = run(&["replay", &file]);
+    assert_eq!((again.status, &again.stdout), (live.status, &live.stdout), "{}", again.stderr);
+    let json = run(&["replay", &file, "--format", "json"]);
+    assert_eq!(json.stdout, fs::read_to_string(&file).expect("the report"));
+    let piped = Command::new("sh")
+        .args(["-c", "\"$0\" replay - --format json < \"$1\"", BINARY, &file])
+        .output()
+        .map(done)
+        .expect("sh runs");
+    assert_eq!(piped.stdout, json.stdout);
+}
+
+#[test]
+fn a_budget_ends_the_run_and_says_so() {
+    let silent = SilentPort::new();
+    let target = format!("127.0.0.1:{}", silent.port);
+    let start = Instant::now();
+    let done = run(&["diagnose", &target, "--budget", "300ms", "--format", "json"]);
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert_eq!(done.status, Some(3), "{}", done.stdout);
+    let report: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!(report["diagnosis"]["id"], "inconclusive.budget");
+}
+
+#[test]
+fn an_interrupt_ends_the_run_at_once_with_a_partial_report() {
+    let silent = SilentPort::new();
+    for signal in ["INT", "TERM"] {
+        let mut child = command(&["diagnose", &format!("127.0.0.1:{}", silent.port), "-v"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        // The first step has been passed: the run is under way, and the next one takes long.
+        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let mut line = String::new();
+        stderr.read_line(&mut line).expect("progress");
+        assert!(line.contains("dns"), "{line}");
+        let start = Instant::now();
+        let kill = format!("kill -{signal} {}", child.id());
+        Command::new("sh").args(["-c", &kill]).status().expect("sh runs");
+        let output = child.wait_with_output().expect("it ends");
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        assert_eq!(output.status.code(), Some(130), "{signal}");
+        let report = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(report.contains("INCONCLUSIVE"), "{report}");
+        let mut rest = String::new();
+        stderr.read_to_string(&mut rest).expect("UTF-8");
+        assert!(rest.contains("interrupted"), "{rest}");
+    }
+}
+
+#[test]
+fn a_probe_shows_its_arguments_and_what_it_saw() {
+    let port = greeting_server();
+    let target = format!("localhost:{port}");
+    let done = run(&["probe", "tcp_connect", &target, "-4", "--format", "json"]);
+    assert_eq!(done.status, Some(0), "{}{}", done.stdout, done.stderr);
+    let seen: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!(seen["probe"], "tcp_connect");
+    assert_eq!(seen["args"]["addresses"], serde_json::json!(["127.0.0.1"]));
+    assert_eq!(seen["observation"]["outcome"], "open");
+    assert_eq!(seen["unknown"], Value::Null);
+    assert!(seen["duration_ms"].as_f64().is_some());
+    let text = run(&["probe", "tcp_connect", &target, "-4", "--with", "attempts=2"]);
+    assert!(text.stdout.contains("attempts: 2"), "{}", text.stdout);
+}
+
+#[test]
+fn a_password_in_the_target_never_reaches_a_report() {
+    let target = format!("postgres://ann:s3cret@127.0.0.1:{}/db?token=t0ken", greeting_server());
+    for format in ["text", "json"] {
+        let done = run(&["diagnose", &target, "--format", format]);
+        assert!(done.stdout.contains("ann:***@127.0.0.1"), "{}", done.stdout);
+        assert!(!done.stdout.contains("s3cret") && !done.stdout.contains("t0ken"));
+    }
+}
+
+#[test]
+fn nothing_raw_from_a_server_reaches_the_terminal() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream
+                .write_all("220 \u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\r\n".as_bytes());
+        }
+    });
+    let target = format!("127.0.0.1:{port}");
+    for args in [
+        &["diagnose", target.as_str()][..],
+        &["diagnose", &target, "-v", "--format", "json"],
+        &["probe", "greeting", &target],
+        &["probe", "greeting", &target, "--format", "json"],
+    ] {
+        let done = run(args);
+        let all = format!("{}{}", done.stdout, done.stderr);
+        let raw = all.chars().find(|c| tcpdoctor::render::sanitise::is_unsafe(*c) && *c != '\n');
+        assert_eq!(raw, None, "{args:?}: {all:?}");
+    }
 }

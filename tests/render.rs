@@ -130,3 +130,67 @@ fn json_parses_back_to_the_same_report() {
         assert_eq!(back, report, "{name}");
     }
 }
+
+/// Replaces free texts by others, one after the other.
+fn replace_texts(value: &mut serde_json::Value, texts: &mut impl Iterator<Item = String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                let is_free = matches!(
+                    name.as_str(),
+                    "id" | "title"
+                        | "summary"
+                        | "text"
+                        | "why"
+                        | "separate_by"
+                        | "command"
+                        | "by_hand"
+                        | "address"
+                        | "input"
+                        | "hostname"
+                        | "step"
+                        | "to"
+                );
+                match value {
+                    serde_json::Value::String(text) if is_free => {
+                        text.clone_from(&texts.next().expect("endless"));
+                    }
+                    other => replace_texts(other, texts),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => {
+            for item in items {
+                replace_texts(item, texts);
+            }
+        }
+        _ => {}
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    #[test]
+    fn no_text_and_no_width_makes_a_renderer_panic_or_leak(
+        texts in proptest::collection::vec("(.|[\\x00-\\x9f\u{202e}日 ]){0,60}", 1..40),
+        width in 0usize..300,
+        verbose in proptest::bool::ANY,
+        unicode in proptest::bool::ANY,
+    ) {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render/reports/filtered_at_hop_2.json");
+        let text = std::fs::read_to_string(file).expect("the fixture");
+        let mut value = serde_json::from_str(&text).expect("JSON");
+        replace_texts(&mut value, &mut texts.iter().cycle().cloned());
+        let Ok(report) = serde_json::from_value::<Report>(value) else {
+            return Ok(());
+        };
+        let style = Style { colour: false, unicode, width, verbose };
+        for format in Format::ALL {
+            let mut out = Vec::new();
+            format.write(&report, &style, &mut out).expect("a vector takes everything");
+            let out = String::from_utf8(out).expect("UTF-8");
+            proptest::prop_assert!(!out.chars().any(|c| sanitise::is_unsafe(c) && c != '\n'));
+        }
+    }
+}

@@ -323,6 +323,22 @@ mod tests {
     }
 
     #[test]
+    fn every_built_in_diagnosis_can_be_explained() {
+        let catalogue = runbooks::catalogue().expect("the built-in catalogue is valid");
+        let ids: Vec<&str> = catalogue.all().map(|entry| entry.id.as_str()).collect();
+        assert!(ids.len() > 40, "{ids:?}");
+        for id in ids {
+            let page = page(id, &catalogue).expect("a known id");
+            assert!(page.parts.len() > 3, "{id}");
+            let mut text = Vec::new();
+            let style = crate::render::Style::plain(80);
+            manual::write(&page.parts, &style, &mut text).expect("a vector takes everything");
+            let text = String::from_utf8(text).expect("UTF-8");
+            assert!(text.contains(id) && !text.contains("{{"), "{text}");
+        }
+    }
+
+    #[test]
     fn every_probe_and_every_field_of_it_can_be_explained() {
         for spec in REGISTRY {
             assert!(!probe(spec).parts.is_empty());

@@ -1,11 +1,18 @@
 //! `control`: is the host alive at all? Other common ports, UDP and ICMP, bounded and polite.
 
+mod ask;
+mod judge;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::icmp::IcmpError;
 use crate::model::outcome::Why;
 use crate::probe::Probe;
+use crate::sys::{clock, errno, host};
+
+use ask::Heard;
+use judge::{Answer, Method, Patience};
 
 /// The `control` probe.
 pub enum Control {}
@@ -94,7 +101,7 @@ pub struct ControlSeen {
     pub icmp: Option<IcmpError>,
     /// The address of that router.
     pub unreachable_by: Option<String>,
-    /// The errno's name when this machine could not send.
+    /// The errno's name when this machine could not send, be it in one of the ways only.
     pub errno: Option<String>,
     /// How long was waited, in milliseconds.
     pub waited_ms: f64,
@@ -113,11 +120,110 @@ impl Probe for Control {
     type Args = ControlArgs;
     type Seen = ControlSeen;
 
-    async fn run(_args: ControlArgs) -> Result<ControlSeen, Why> {
-        Err(Why::Unsupported { what: "control".to_owned() })
+    async fn run(args: ControlArgs) -> Result<ControlSeen, Why> {
+        let start = clock::now();
+        let Some(target) = host::socket_address(&args.address, 0) else {
+            return Err(Why::Unsupported { what: format!("the address {:?}", args.address) });
+        };
+        let patience =
+            Patience { life_ms: args.patience_ms.into(), linger_ms: args.linger_ms.into() };
+        let mut ports = args.ports;
+        ports.retain(|port| Some(*port) != args.except_port);
+        let heard = ask::run(target, &ports, patience).await;
+        Ok(seen(args.address, target.ip(), heard, clock::ms_since(start)))
     }
 
     fn brief(seen: &ControlSeen) -> String {
-        seen.address.clone()
+        let ControlSeen { address, tried, .. } = seen;
+        let waited = match seen.waited_ms {
+            ms if ms >= 1000.0 => format!("{:.1} s", ms / 1e3),
+            ms => format!("{ms:.0} ms"),
+        };
+        match (&seen.proof, &seen.icmp, &seen.errno) {
+            (Some(proof), ..) => format!("{address}: {proof}"),
+            (None, Some(icmp), _) => format!(
+                "{address}: ICMP {}/{} from {} after {waited}; tried {tried}",
+                icmp.icmp_type, icmp.code, icmp.from
+            ),
+            (None, None, Some(errno)) => {
+                format!("{address}: {errno} on this machine; tried {tried}")
+            }
+            (None, None, None) => format!("{address}: no answer in {waited}; tried {tried}"),
+        }
+    }
+}
+
+fn seen(address: String, ip: std::net::IpAddr, heard: Heard, waited_ms: f64) -> ControlSeen {
+    let events = &heard.events;
+    let signs = judge::signs(events, ip);
+    let open_port = signs
+        .iter()
+        .find(|sign| sign.method == "tcp" && sign.answer == "open")
+        .and_then(|sign| sign.port);
+    let icmp = judge::instead(events, ip);
+    let errno = events.iter().find_map(|event| match event.answer {
+        Answer::Local(number) => Some(errno::name(number)),
+        _ => None,
+    });
+    ControlSeen {
+        outcome: judge::outcome(events, ip, heard.asked.len()),
+        address,
+        proof: judge::proof(&signs),
+        other_port_open: open_port.is_some(),
+        open_port,
+        signs,
+        host_ttl: judge::host_ttl(events, ip),
+        icmp,
+        unreachable_by: icmp.map(|icmp| icmp.from.to_string()),
+        errno,
+        waited_ms,
+        tried: tried(&heard.asked),
+        without_privilege: heard.without_echo,
+    }
+}
+
+/// What was tried, in words: `TCP 22, 80, UDP 33499, ICMP echo`.
+fn tried(asked: &[Method]) -> String {
+    let mut parts = Vec::new();
+    let ports: Vec<String> = asked
+        .iter()
+        .filter_map(|method| match method {
+            Method::Tcp(port) => Some(port.to_string()),
+            Method::Udp(_) | Method::Echo => None,
+        })
+        .collect();
+    if !ports.is_empty() {
+        parts.push(format!("TCP {}", ports.join(", ")));
+    }
+    for method in asked {
+        match method {
+            Method::Tcp(_) => {}
+            Method::Udp(port) => parts.push(format!("UDP {port}")),
+            Method::Echo => parts.push("ICMP echo".to_owned()),
+        }
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn this_machine_shows_life() {
+        let args = serde_json::json!({"address": "127.0.0.1", "ports": [1, 2], "except_port": 2});
+        let args = serde_json::from_value(args).expect("arguments");
+        let seen = Control::run(args).await.expect("looked");
+        assert_eq!(seen.outcome, ControlOutcome::Alive);
+        assert!(seen.tried.contains("TCP 1, UDP 33499") || seen.tried.contains("TCP 1, ICMP"));
+        assert_eq!(seen.host_ttl, Some(64));
+        assert!(Control::brief(&seen).starts_with("127.0.0.1: "));
+    }
+
+    #[test]
+    fn what_was_tried_is_put_in_words() {
+        let asked = [Method::Echo, Method::Udp(9), Method::Tcp(22), Method::Tcp(80)];
+        assert_eq!(tried(&asked), "TCP 22, 80, ICMP echo, UDP 9");
+        assert_eq!(tried(&[]), "");
     }
 }

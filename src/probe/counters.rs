@@ -1,12 +1,22 @@
 //! `counters`: what the kernel's own counters do while we send a known number of SYNs.
 
+mod judge;
+
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
 use crate::probe::Probe;
+use crate::sys::counters::Snapshot;
+use crate::sys::tcp::{Attempt, Syn, SynAnswer};
+use crate::sys::{clock, errno, host};
+use crate::wire::proc_net::NetCounters;
+
+use judge::Burst;
 
 /// The `counters` probe.
 pub enum Counters {}
@@ -25,7 +35,8 @@ pub struct CountersArgs {
     /// both.
     #[serde(default = "default_bursts")]
     pub bursts: Vec<u32>,
-    /// How long to watch each burst, in milliseconds.
+    /// How long to watch each burst, in milliseconds; up to 300 when packets left and nothing has
+    /// come back by then.
     #[serde(default = "default_window_ms")]
     pub window_ms: u32,
 }
@@ -78,11 +89,171 @@ impl Probe for Counters {
     type Args = CountersArgs;
     type Seen = CountersSeen;
 
-    async fn run(_args: CountersArgs) -> Result<CountersSeen, Why> {
-        Err(Why::Unsupported { what: "counters".to_owned() })
+    async fn run(args: CountersArgs) -> Result<CountersSeen, Why> {
+        let start = clock::now();
+        let first = Snapshot::take();
+        let window = Duration::from_millis(args.window_ms.into());
+        let (Some(address), Some(port)) = (&args.address, args.port) else {
+            tokio::time::sleep(window).await;
+            let deltas = Snapshot::take().counters().grown(&first.counters());
+            return Ok(CountersSeen {
+                outcome: CountersOutcome::Watched,
+                syns: Vec::new(),
+                kept_back: Vec::new(),
+                conclusive: true,
+                deltas,
+                window_ms: clock::ms_since(start),
+            });
+        };
+        let Some(target) = host::socket_address(address, port) else {
+            return Err(Why::Unsupported { what: format!("the address {address:?}") });
+        };
+        let before = first.counters();
+        let conclusive = before.value(transmits(target)).is_some();
+        let sizes = if args.bursts.is_empty() { default_bursts() } else { args.bursts };
+        let seen = if conclusive {
+            let mut bursts = Vec::new();
+            for size in &sizes {
+                bursts.push(burst(target, *size, window).await?);
+            }
+            let kept_back = bursts.iter().filter_map(Burst::kept_back).collect();
+            (judge::judge(&bursts), bursts.iter().map(|burst| burst.syns).collect(), kept_back)
+        } else {
+            by_failures(target, sizes[0], &before).await?
+        };
+        let (outcome, syns, kept_back): (_, Vec<i64>, _) = seen;
+        Ok(CountersSeen {
+            outcome,
+            syns: syns.into_iter().filter_map(|syns| u32::try_from(syns).ok()).collect(),
+            kept_back,
+            conclusive,
+            deltas: Snapshot::take().counters().grown(&before),
+            window_ms: clock::ms_since(start),
+        })
     }
 
-    fn brief(_seen: &CountersSeen) -> String {
-        String::new()
+    fn brief(seen: &CountersSeen) -> String {
+        let sum: u32 = seen.syns.iter().sum();
+        let kept: i64 = seen.kept_back.iter().sum();
+        let took = format!("{:.0} ms", seen.window_ms);
+        match seen.outcome {
+            CountersOutcome::Watched => {
+                format!("{} counters grew in {took}", seen.deltas.len())
+            }
+            CountersOutcome::Sent => format!("{sum} SYNs, all handed to the link"),
+            CountersOutcome::KeptBack => {
+                format!("{sum} SYNs taken, {kept} packets not handed to the link")
+            }
+            CountersOutcome::RepliesDropped => {
+                format!("{sum} SYNs, as many packets arrived but were not delivered")
+            }
+            CountersOutcome::Unclear => {
+                format!("{sum} SYNs, the counters do not follow them ({kept} packets kept back)")
+            }
+        }
+    }
+}
+
+/// How often the counters are read while a burst is watched.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long to wait for replies of a far target.
+const LONGEST: Duration = Duration::from_millis(300);
+/// After the first SYN retransmission (1 s, RFC 6298).
+const AFTER_RETRANSMISSION: Duration = Duration::from_millis(1100);
+
+/// The counter of packets handed to the link.
+fn transmits(target: SocketAddr) -> &'static str {
+    if target.is_ipv4() { "Ip.OutTransmits" } else { "Ip6.OutTransmits" }
+}
+
+/// Sends SYNs all at once, and watches the counters until they tell or the time is over.
+async fn burst(target: SocketAddr, size: u32, window: Duration) -> Result<Burst, Why> {
+    let before = Snapshot::take().counters();
+    let attempts = syns(target, size)?;
+    let start = clock::now();
+    // Looking takes an ICMP error off the socket's queue, so what was seen once is kept.
+    let mut answers = vec![false; attempts.len()];
+    loop {
+        for (answered, attempt) in answers.iter_mut().zip(&attempts) {
+            *answered |= attempt.report_now().answer != SynAnswer::Silent;
+        }
+        let answered = answers.iter().filter(|answered| **answered).count();
+        let seen = Burst::between(
+            &before,
+            &Snapshot::take().counters(),
+            target.is_ipv4(),
+            count(attempts.len()),
+            count(answered),
+        );
+        let waited = start.elapsed();
+        if seen.settled() || waited >= window.max(LONGEST) {
+            return Ok(seen);
+        }
+        // A rule of this machine drops a packet before connect() returns, so that after the window
+        // only replies can be waited for.
+        if waited >= window && seen.kept_back() != Some(0) {
+            return Ok(seen);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// For kernels without OutTransmits: counts the SYN retransmissions that failed.
+async fn by_failures(
+    target: SocketAddr,
+    size: u32,
+    before: &NetCounters,
+) -> Result<(CountersOutcome, Vec<i64>, Vec<i64>), Why> {
+    let attempts = syns(target, size)?;
+    tokio::time::sleep(AFTER_RETRANSMISSION).await;
+    let failures = Snapshot::take().counters().growth(before, "TcpExt.TCPRetransFail");
+    let sent = count(attempts.len());
+    let outcome = judge::judge_by_failures(sent, failures);
+    Ok((outcome, vec![sent], failures.into_iter().collect()))
+}
+
+/// Starts this many attempts; those that fail at once are left out.
+fn syns(target: SocketAddr, size: u32) -> Result<Vec<Attempt>, Why> {
+    let all = (0..size.min(MOST)).map(|_| Attempt::start(&Syn::to(target)));
+    let (failed, sent): (Vec<_>, Vec<_>) = all.partition(Attempt::failed);
+    match failed.first().map(|attempt| attempt.report_now().answer) {
+        Some(SynAnswer::LocalError(number)) if sent.is_empty() => Err(Why::Failed {
+            operation: format!("connect to {target}"),
+            errno: errno::name(number),
+        }),
+        _ => Ok(sent),
+    }
+}
+
+/// SYNs in one burst at most, out of politeness.
+const MOST: u32 = 20;
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn syns_to_a_closed_port_of_this_machine_are_sent() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let args = serde_json::json!({"address": "127.0.0.1", "port": port});
+        let args = serde_json::from_value(args).expect("arguments");
+        let seen = Counters::run(args).await.expect("looked");
+        // Other tests share the counters, so that the bursts may be drowned, but never kept back.
+        assert_ne!(seen.outcome, CountersOutcome::RepliesDropped);
+        assert_eq!(seen.syns, [3, 5]);
+    }
+
+    #[tokio::test]
+    async fn without_an_address_it_only_watches() {
+        let args = serde_json::from_value(serde_json::json!({"window_ms": 1})).expect("arguments");
+        let seen = Counters::run(args).await.expect("looked");
+        assert_eq!(seen.outcome, CountersOutcome::Watched);
+        assert!(seen.syns.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 mod ask;
 mod brief;
+mod heard;
 mod verdict;
 
 use std::net::IpAddr;

@@ -1,9 +1,12 @@
 //! `firewall`: which local nftables rule would decide about this very packet, and did it?
 
 mod conclude;
+mod iptables;
+mod lookup;
 mod matching;
 mod packet;
 mod question;
+mod standing;
 mod symbol;
 mod text;
 mod value;

@@ -1,10 +1,18 @@
 //! `greeting`: after the handshake, does anybody serve the connection?
 
+mod protocol;
+mod watch;
+
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
 use crate::probe::Probe;
+use crate::sys::{clock, host};
+
+use watch::Plan;
 
 /// The `greeting` probe.
 pub enum Greeting {}
@@ -20,6 +28,10 @@ pub struct GreetingArgs {
     /// The URL scheme that the user gave; only then is a request sent.
     #[serde(default)]
     pub scheme: Option<String>,
+    /// The name that the user gave, for the request of a protocol that carries one (HTTP, TLS); the
+    /// address without.
+    #[serde(default)]
+    pub host: Option<String>,
     /// How long the server may take to react, in milliseconds.
     #[serde(default = "default_patience_ms")]
     pub patience_ms: u32,
@@ -93,11 +105,70 @@ impl Probe for Greeting {
     type Args = GreetingArgs;
     type Seen = GreetingSeen;
 
-    async fn run(_args: GreetingArgs) -> Result<GreetingSeen, Why> {
-        Err(Why::Unsupported { what: "greeting".to_owned() })
+    async fn run(args: GreetingArgs) -> Result<GreetingSeen, Why> {
+        let start = clock::now();
+        let Some(target) = host::socket_address(&args.address, args.port) else {
+            return Err(Why::Unsupported { what: format!("the address {:?}", args.address) });
+        };
+        let named = args.scheme.as_deref().and_then(protocol::by_scheme);
+        let assumed = named.or_else(|| protocol::by_port(args.port));
+        let plan = match (named, assumed.map(protocol::Protocol::first_speaker)) {
+            (_, Some(FirstSpeaker::Server)) => Plan::Listen,
+            // Data is sent only to a protocol that the user has named.
+            (Some(named), _) => named
+                .hello(args.host.as_deref().unwrap_or(&args.address))
+                .map_or(Plan::CloseOnly, Plan::Speak),
+            (None, _) => Plan::CloseOnly,
+        };
+        let patience = Duration::from_millis(args.patience_ms.into());
+        let watch = watch::run(target, &plan, patience).await;
+        Ok(GreetingSeen {
+            outcome: watch.outcome,
+            address: args.address,
+            port: args.port,
+            protocol: assumed.map(|protocol| protocol.name.to_owned()),
+            protocol_named: named.is_some(),
+            first_speaker: assumed.map(protocol::Protocol::first_speaker),
+            spoke: watch.spoke,
+            banner: watch.data.as_deref().map(protocol::banner),
+            first_byte_ms: watch.first_byte_ms,
+            acknowledged: watch.acknowledged,
+            close_answered: watch.close_answered,
+            waited_ms: clock::ms_since(start),
+        })
     }
 
     fn brief(seen: &GreetingSeen) -> String {
-        seen.address.clone()
+        let waited = match seen.waited_ms {
+            ms if ms >= 1000.0 => format!("{:.1} s", ms / 1e3),
+            ms => format!("{ms:.1} ms"),
+        };
+        let asked = match (&seen.protocol, seen.spoke) {
+            (Some(protocol), true) => format!("{protocol} request: "),
+            _ => String::new(),
+        };
+        match seen.outcome {
+            GreetingOutcome::Answered => format!(
+                "{asked}\"{}\" in {:.1} ms",
+                seen.banner.as_deref().unwrap_or_default(),
+                seen.first_byte_ms.unwrap_or(seen.waited_ms)
+            ),
+            GreetingOutcome::Closed => {
+                format!("{asked}the server closed in answer to our close, {waited}")
+            }
+            GreetingOutcome::ClosedEarly => {
+                format!("{asked}the server closed without a byte, {waited}")
+            }
+            GreetingOutcome::Reset => format!("{asked}the server reset the connection, {waited}"),
+            GreetingOutcome::Silent => {
+                let acknowledged = match seen.acknowledged {
+                    Some(true) => "; its kernel acknowledged what we sent",
+                    Some(false) => "; what we sent was not acknowledged",
+                    None => "",
+                };
+                format!("{asked}no byte and no close in {waited}{acknowledged}")
+            }
+            GreetingOutcome::NotConnected => format!("no connection this time, {waited}"),
+        }
     }
 }

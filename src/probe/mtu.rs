@@ -1,5 +1,7 @@
 //! `mtu`: how large a packet passes, and what happens to larger ones.
 
+mod search;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

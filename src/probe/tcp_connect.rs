@@ -281,3 +281,38 @@ async fn finish(address: String, attempts: Attempts, rst_origin: bool) -> Finish
     };
     Finished { address, attempts, verdict, rst_ttl }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn open_and_refused_addresses_are_told_apart_in_one_run() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let args = serde_json::json!({
+            "addresses": ["127.0.0.2", "127.0.0.1"],
+            "port": listener.local_addr().expect("an address").port(),
+        });
+        let args = serde_json::from_value(args).expect("arguments");
+        let seen = TcpConnect::run(args).await.expect("looked");
+        assert_eq!(seen.outcome, ConnectOutcome::Open);
+        assert_eq!(seen.address, "127.0.0.1");
+        assert_eq!((seen.attempts, seen.opened), (5, 5));
+        assert_eq!(seen.addresses[0].outcome, ConnectOutcome::Refused);
+        assert_eq!(seen.addresses[0].errno.as_deref(), Some("ECONNREFUSED"));
+        assert_eq!(seen.addresses[0].rst_ttl, None);
+        assert_eq!(seen.failed_addresses, ["127.0.0.2"]);
+        assert_eq!(seen.counters.map(|counters| counters.syns), Some(10));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_none_is_a_reason_not_a_failure() {
+        for addresses in [vec![], vec!["nonsense".to_owned()]] {
+            let args = serde_json::json!({"addresses": addresses, "port": 80});
+            let args = serde_json::from_value(args).expect("arguments");
+            assert!(TcpConnect::run(args).await.is_err());
+        }
+    }
+}

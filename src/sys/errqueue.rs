@@ -87,6 +87,17 @@ pub fn enable(fd: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     socket::set_int(fd, level, ttl, 1)
 }
 
+/// Stops queueing ICMP errors: on an established TCP connection they would become fatal.
+pub fn disable(fd: BorrowedFd<'_>, v6: bool) {
+    let (level, errors) = if v6 {
+        (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
+    } else {
+        (libc::IPPROTO_IP, libc::IP_RECVERR)
+    };
+    // It can only fail on a closed descriptor.
+    let _ = socket::set_int(fd, level, errors, 0);
+}
+
 /// Takes every entry off the error queue, oldest first.
 ///
 /// This clears a pending `SO_ERROR`, so read that first ([`socket::take_error`]).

@@ -195,6 +195,14 @@ impl Attempt {
         }
     }
 
+    /// The socket; `None` when this machine failed to send.
+    pub fn socket(&self) -> Option<&Watched> {
+        match &self.stage {
+            Stage::Failed(_) => None,
+            Stage::Sent(watched) => Some(watched),
+        }
+    }
+
     /// Takes the socket over, with lingering switched off again: closing it is then an ordinary
     /// close. `None` when this machine failed to send.
     pub fn into_socket(self) -> Option<Watched> {

@@ -144,50 +144,12 @@ impl Flight {
     }
 }
 
-/// What our own side would send towards an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OwnMtu {
-    /// The MTU of the device that the route leads to, in bytes; `None` when it is so large that no
-    /// datagram exceeds it.
-    pub device: Option<u32>,
-    /// The MTU of the route in bytes (`IP_MTU`): what was set on it or learned, else the device's.
-    pub route: u32,
-}
-
-/// Reads the MTU of the device and of the route towards an address. No packet leaves.
+/// Opens a connected socket that queues ICMP errors and never fragments.
 ///
 /// # Errors
 ///
-/// Returns the error of `connect` or `getsockopt`, for example `ENETUNREACH`.
-pub fn own_mtu(target: SocketAddr) -> io::Result<OwnMtu> {
-    let socket = open(target, None)?;
-    let (level, option) = if target.is_ipv6() {
-        (libc::IPPROTO_IPV6, libc::IPV6_MTU)
-    } else {
-        (libc::IPPROTO_IP, libc::IP_MTU)
-    };
-    let route = u32::try_from(socket::int(socket.as_fd(), level, option)?).unwrap_or(0);
-    Ok(OwnMtu { device: device_mtu(target)?, route })
-}
-
-/// Offers the kernel more than any device but loopback takes: it refuses and names the limit.
-fn device_mtu(target: SocketAddr) -> io::Result<Option<u32>> {
-    // A device that takes this much would send it; TTL 1 keeps such a packet on the link.
-    const LARGEST: usize = 65_507;
-    let socket = open(target, Some(1))?;
-    match socket.send(&vec![0; LARGEST]) {
-        Ok(_) => Ok(None),
-        Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
-            Ok(errqueue::drain(socket.as_fd())
-                .iter()
-                .find(|entry| entry.origin == Origin::Local && entry.info > 0)
-                .map(|entry| entry.info))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn open(target: SocketAddr, ttl: Option<u8>) -> io::Result<Socket> {
+/// Returns the error of a system call, for example `ENETUNREACH` of `connect`.
+pub fn open(target: SocketAddr, ttl: Option<u8>) -> io::Result<Socket> {
     let v6 = target.is_ipv6();
     let socket =
         Socket::new(Domain::for_address(target), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
@@ -225,6 +187,19 @@ pub fn set_ttl(fd: BorrowedFd<'_>, v6: bool, ttl: u8) -> io::Result<()> {
         (libc::IPPROTO_IP, libc::IP_TTL)
     };
     socket::set_int(fd, level, option, i32::from(ttl))
+}
+
+/// Sets the TTL (hop limit) back to the system's.
+///
+/// # Errors
+///
+/// Returns the error of `setsockopt`.
+pub fn default_ttl(fd: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+    if v6 {
+        socket::set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, -1)
+    } else {
+        socket::set_int(fd, libc::IPPROTO_IP, libc::IP_TTL, -1)
+    }
 }
 
 /// Why `send()` refused: the queue tells the limit of our own device.

@@ -34,6 +34,8 @@ pub(crate) struct Expect {
     alternatives: Vec<&'static str>,
     words: Vec<&'static str>,
     quiet: bool,
+    /// No report at all: this exit code, and this on stderr.
+    instead: Option<(i32, &'static str)>,
 }
 
 impl Expect {
@@ -49,6 +51,7 @@ impl Expect {
             alternatives: Vec::new(),
             words: Vec::new(),
             quiet: false,
+            instead: None,
         }
     }
 
@@ -109,6 +112,12 @@ impl Expect {
     pub(crate) fn or_degraded(mut self, id: &'static str) -> Expect {
         self.right.push(("degraded", Some(id)));
         self.noted = Some(id);
+        self
+    }
+
+    /// This is as right.
+    pub(crate) fn or(mut self, verdict: &'static str, id: &'static str) -> Expect {
+        self.right.push((verdict, Some(id)));
         self
     }
 
@@ -179,6 +188,11 @@ pub(crate) fn inconclusive(id: &'static str) -> Expect {
     Expect::of("inconclusive", Some(id), 4000)
 }
 
+/// It can't even start, and says so on stderr with exit code 3.
+pub(crate) fn cannot_start(words: &'static str) -> Expect {
+    Expect { instead: Some((3, words)), ..Expect::of("inconclusive", None, 1000) }
+}
+
 /// How a run of the product ended.
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -188,6 +202,13 @@ pub(crate) struct Ran {
 }
 
 impl Expect {
+    /// Whether a run without a report is what was expected.
+    pub(crate) fn is_met_without_report(&self, ran: &Ran) -> bool {
+        self.instead.is_some_and(|(code, words)| {
+            ran.code == Some(code) && ran.stdout.is_empty() && ran.stderr.contains(words)
+        })
+    }
+
     /// Lists what is wrong with a run; empty when all is well.
     pub(crate) fn check(&self, ran: &Ran, report: &Value) -> Vec<String> {
         let mut wrong = contract(ran, report);

@@ -373,6 +373,9 @@ impl Scenario {
         }
 
         let command = format!("tcpdoctor {}", self.arguments.join(" "));
+        if expect.is_met_without_report(&ran) {
+            return Ok(());
+        }
         let Ok(report) = serde_json::from_str::<Value>(&ran.stdout) else {
             return Err(format!(
                 "{command}\nno report, exit {:?} after {:.2?}\nstdout: {}\nstderr: {}",

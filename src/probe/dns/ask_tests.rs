@@ -1,5 +1,7 @@
+use super::super::heard::{not_sent, outcome_of};
 use super::*;
 use crate::sys::name_config::default_server;
+use crate::wire::dns::{Rcode, Reply};
 
 fn names(name: &str, search: &[&str], ndots: u32) -> Vec<String> {
     let search: Vec<String> = search.iter().map(|domain| (*domain).to_owned()).collect();

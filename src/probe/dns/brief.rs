@@ -16,10 +16,11 @@ pub(super) fn brief(seen: &DnsSeen) -> String {
         DnsOutcome::Nxdomain => format!("NXDOMAIN{}", from(&[ServerOutcome::Nxdomain])),
         DnsOutcome::NoData => {
             let other = match seen.other_family_only {
-                true => ", addresses of the other family only",
+                true => ", only of the other family",
                 false => "",
             };
-            format!("{} has no wanted address{}{other}", seen.name, from(&[ServerOutcome::NoData]))
+            let from = from(&[ServerOutcome::NoData]);
+            format!("{} has no wanted address (NODATA{from}){other}", seen.name)
         }
         DnsOutcome::Servfail => format!("SERVFAIL{}", from(&[ServerOutcome::Servfail])),
         DnsOutcome::Refused => format!("REFUSED{}", from(&[ServerOutcome::Refused])),

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::matching::{Fate, Standing};
+use super::matching::Fate;
 use super::packet::Packet;
+use super::standing::Standing;
 use crate::wire::nft::{Base, Chain, Family, Hook, Rule, Ruleset};
 
 /// The kernel follows at most 16 jumps (`NFT_JUMP_STACK_SIZE`); more cannot be in a valid ruleset.
@@ -70,7 +71,8 @@ pub(super) fn decide<'a>(rules: &'a Ruleset, packet: &Packet) -> Decision<'a> {
 }
 
 /// Lists the base chains of a hook in the order of their calls, and whether the packet surely passes
-/// them. Chains of one priority are called in the order of their registration, which the dump keeps.
+/// them. Of chains with one priority the one registered last is called first (`nf_hook_entries_grow`);
+/// the dump keeps the order of registration as long as nobody adds chains to an older table.
 fn base_chains<'a>(
     rules: &'a Ruleset,
     packet: &Packet,
@@ -83,6 +85,7 @@ fn base_chains<'a>(
         .filter(|(_, base)| base.kind != "nat" || packet.direction != super::Direction::Reply)
         .filter_map(|(chain, base)| Some((chain, base, on_device(base, packet)?)))
         .collect();
+    found.reverse();
     found.sort_by_key(|(_, base, _)| base.priority);
     found
 }

@@ -190,3 +190,93 @@ fn milliseconds(ms: f64) -> String {
         format!("{ms:.2} ms")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::probe::tcp_connect::attempts::Attempts;
+    use crate::probe::tcp_connect::classify::{End, Try, classify};
+
+    fn finished(address: &str, ends: &[End]) -> Finished {
+        let tries: Vec<Try> =
+            ends.iter().map(|end| Try { end: *end, rtt_ms: Some(20.4) }).collect();
+        let target = SocketAddr::new(address.parse().expect("an address"), 80);
+        Finished {
+            address: address.to_owned(),
+            verdict: classify(&tries),
+            attempts: Attempts { target, own: false, tries, syns: Vec::new() },
+            rst_ttl: None,
+        }
+    }
+
+    const OPEN: End = End::Open { retransmitted: false, mss: Some(1448) };
+
+    fn admin() -> End {
+        let icmp = IcmpError {
+            kind: IcmpKind::AdminProhibited,
+            icmp_type: 3,
+            code: 13,
+            from: IpAddr::from([10, 4, 2, 2]),
+            from_here: false,
+            ttl: Some(63),
+            hop: Some(2),
+            mtu: None,
+        };
+        End::Icmp(icmp, Some(libc::EHOSTUNREACH))
+    }
+
+    #[test]
+    fn the_first_open_address_speaks_for_all() {
+        let results = [
+            finished("fd04::1", &[End::Silent]),
+            finished("10.4.3.2", &[OPEN, OPEN]),
+            finished("10.4.3.3", &[OPEN]),
+        ];
+        let seen = summarise(&results, 80);
+        assert_eq!(seen.address, "10.4.3.2");
+        assert_eq!(seen.outcome, ConnectOutcome::Open);
+        assert_eq!((seen.attempts, seen.opened), (2, 2));
+        assert_eq!(seen.failed_addresses, ["fd04::1"]);
+        assert_eq!(seen.open_addresses, ["10.4.3.2", "10.4.3.3"]);
+        assert_eq!((seen.v4_open, seen.v6_open), (Some(true), Some(false)));
+        assert_eq!(brief(&seen), "10.4.3.2:80 open in 20.4 ms (2 of 2); 2 of 3 addresses open");
+    }
+
+    #[test]
+    fn a_family_without_addresses_is_unknown() {
+        let seen = summarise(&[finished("10.4.3.2", &[OPEN])], 80);
+        assert_eq!(seen.v6_open, None);
+    }
+
+    #[test]
+    fn each_outcome_has_its_line() {
+        let line = |ends: &[End]| brief(&summarise(&[finished("10.4.3.2", ends)], 80));
+        assert_eq!(line(&[End::Reset]), "10.4.3.2:80 refused (RST) in 20.4 ms, 1 of 1");
+        assert_eq!(
+            line(&[admin()]),
+            "10.4.3.2:80 rejected: ICMP admin-prohibited (3/13) from 10.4.2.2, in 20.4 ms"
+        );
+        assert_eq!(
+            line(&[End::Local(libc::EMFILE)]),
+            "connect to 10.4.3.2:80 failed on this machine with EMFILE"
+        );
+        assert!(line(&[End::Silent]).starts_with("1 SYNs to 10.4.3.2:80, no answer in"));
+    }
+
+    #[test]
+    fn the_silent_time_out_has_no_errno_and_no_time() {
+        let seen = summarise(&[finished("10.4.3.2", &[End::Silent])], 80);
+        assert_eq!((seen.errno, seen.icmp, seen.rst_ttl), (None, None, None));
+    }
+
+    #[test]
+    fn kept_back_is_unknown_when_other_traffic_is_mixed_in() {
+        assert_eq!(kept_back(5, Some(5), Some(0)), Some(5));
+        assert_eq!(kept_back(5, Some(15), Some(15)), Some(0));
+        assert_eq!(kept_back(5, Some(9), Some(3)), None);
+        assert_eq!(kept_back(5, Some(3), Some(9)), None);
+        assert_eq!(kept_back(5, Some(3), None), None);
+    }
+}

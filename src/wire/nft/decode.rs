@@ -43,7 +43,7 @@ pub fn chain(message: &[u8]) -> Option<Chain> {
 
 fn base(family: Family, hook: IterableNftHookAttrs<'_>, drops: bool, kind: String) -> Option<Base> {
     let mut devices = Vec::new();
-    for attribute in hook.clone().flatten() {
+    for attribute in hook.flatten() {
         match attribute {
             NftHookAttrs::Dev(name) => devices.push(text(name)),
             NftHookAttrs::Devs(names) => {
@@ -135,21 +135,24 @@ fn element(attributes: &IterableSetelemAttrs<'_>) -> RawElement {
         },
         Err(_) => Value::None,
     };
-    let bytes = |data: IterableDataAttrs<'_>| Some(data.get_value().ok()?.to_vec());
-    let conditional = |expr: IterableExprAttrs<'_>| {
-        expr.get_name().is_ok_and(|name| name.to_bytes() != b"counter")
-    };
-    let single = attributes.get_expr().is_ok_and(conditional);
-    let several = attributes
-        .get_expressions()
-        .is_ok_and(|list| list.flatten().any(|ExprListAttrs::Elem(expr)| conditional(expr)));
+    // The codec counts from here on (NFTA_SET_ELEM_*) without the padding attribute.
+    const KEY_END: u16 = 10;
+    const EXPRESSIONS: u16 = 11;
+    let key = attributes.get_key().ok();
+    let key = key.and_then(|data| Some(data.get_value().ok()?.to_vec()));
+    let key_end = attribute(attributes.get_buf(), KEY_END);
+    let key_end = key_end.and_then(|data| Some(attribute(data, 1)?.to_vec()));
+    // One expression may be a counter; of several, some other is among them.
+    let single = attributes.get_expr().ok();
+    let single = single.and_then(|expr| Some(expr.get_name().ok()?.to_bytes() != b"counter"));
+    let several = attribute(attributes.get_buf(), EXPRESSIONS).is_some();
     RawElement {
-        key: (attributes.get_key().ok()).and_then(bytes).unwrap_or_default(),
-        key_end: attributes.get_key_end().ok().and_then(bytes),
+        key: key.unwrap_or_default(),
+        key_end,
         value,
         interval_end: flags & INTERVAL_END != 0,
         catch_all: flags & CATCH_ALL != 0,
-        conditional: single || several,
+        conditional: several || single == Some(true),
     }
 }
 
@@ -188,9 +191,13 @@ fn attribute(buf: &[u8], wanted: u16) -> Option<&[u8]> {
     None
 }
 
+fn number(buf: &[u8], wanted: u16) -> Option<u32> {
+    Some(u32::from_be_bytes(*attribute(buf, wanted)?.first_chunk()?))
+}
+
 /// Reads an expression by name, for those that the codec does not know.
 fn untyped(name: &str, data: &[u8]) -> Option<Expr> {
-    let number = |wanted| Some(u32::from_be_bytes(*attribute(data, wanted)?.first_chunk()?));
+    let number = |wanted| number(data, wanted);
     let long = |wanted| Some(u64::from_be_bytes(*attribute(data, wanted)?.first_chunk()?));
     Some(match name {
         // NFTA_BYTEORDER_*
@@ -241,12 +248,16 @@ fn typed(family: Family, data: &ExprOps<'_>) -> Option<Expr> {
             mask: value(bitwise.get_mask())?,
             xor: value(bitwise.get_xor())?,
         },
-        ExprOps::Lookup(lookup) => Expr::Lookup {
-            set: text(lookup.get_set().ok()?),
-            sreg: lookup.get_sreg().ok()?,
-            dreg: lookup.get_dreg().ok(),
-            inverted: lookup.get_flags().is_ok_and(|flags| flags & 1 != 0),
-        },
+        // The codec numbers these attributes (NFTA_LOOKUP_*) otherwise than the kernel.
+        ExprOps::Lookup(lookup) => {
+            let number = |wanted| number(lookup.get_buf(), wanted);
+            Expr::Lookup {
+                set: text(lookup.get_set().ok()?),
+                sreg: number(2)?,
+                dreg: number(3),
+                inverted: number(5).is_some_and(|flags| flags & 1 != 0),
+            }
+        }
         ExprOps::Immediate(immediate) => {
             let dreg = immediate.get_dreg().ok()?;
             let data = immediate.get_data().ok()?;

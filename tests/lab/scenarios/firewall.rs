@@ -63,6 +63,15 @@ pub(crate) fn all() -> Vec<Scenario> {
             .diagnose(v4)
             .as_nobody(blocked().or_id("fw.reject").or_id("tcp.refused_middlebox").anywhere())
             .as_root(reject()),
+        scenario("a rule below IP drops the port")
+            .nft(
+                "c",
+                "table netdev lab { chain out { type filter hook egress device c0 priority 0; \
+                 tcp dport 5432 counter drop; } }",
+            )
+            .diagnose(v4)
+            .as_nobody(fault("tcp.timeout_filtered").path_from_start())
+            .as_root(rule().or_id("tcp.timeout_filtered").kind("here").or_kind("path")),
         scenario("an input rule eats the answers")
             .nft("c", chain("input", "tcp sport 5432 counter drop"))
             .serve(5432, crate::servers::Serve::Reads)

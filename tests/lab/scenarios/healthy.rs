@@ -24,6 +24,9 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("a plain service by name, IPv6 only").diagnose("six.lab.test:80").expect(quiet()),
         scenario("a service of both families, IPv4 wanted").diagnose("www.lab.test:80 -4").expect(quiet()),
         scenario("a service of both families, IPv6 wanted").diagnose("www.lab.test:80 -6").expect(quiet()),
+        scenario("a web server on its other port, which waits for us to speak")
+            .diagnose("10.4.3.2:8080")
+            .expect(quiet()),
         scenario("an ssh server").diagnose("10.4.3.2:22").expect(quiet()),
         scenario("an ssh server by URL").diagnose("ssh://www.lab.test").expect(quiet()),
         scenario("a web server by URL")

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use socket2::{Domain, Socket, Type};
 
 use crate::dns_server::Zone;
-use crate::expect::{degraded, fault};
+use crate::expect::{cannot_start, degraded, fault};
 use crate::rules::{chain, to_port};
 use crate::scenario::{Scenario, scenario};
 use crate::servers::Serve;
@@ -54,6 +54,7 @@ pub(crate) fn all() -> Vec<Scenario> {
                 degraded("tcp.slow_handshake")
                     .or_id("icmp.loss")
                     .or_id("path.loss_from_hop")
+                    .or("fault", "tcp.intermittent")
                     .within_ms(8000),
             ),
         scenario("every first SYN is lost")
@@ -71,12 +72,13 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("one of two ways of equal cost is dead")
             .topology(Topology::Ecmp)
             .nft("eb", chain("forward", "drop"))
-            .diagnose("10.5.3.2:80")
+            // With the usual five, one run in sixteen would see one way only.
+            .diagnose("10.5.3.2:80 --param attempts=12")
             .expect(degraded("tcp.intermittent").or_fault().kind("path")),
         scenario("one of two IPv6 ways of equal cost is dead")
             .topology(Topology::Ecmp)
             .nft("eb", chain("forward", "drop"))
-            .diagnose("[fd05:3::2]:80")
+            .diagnose("[fd05:3::2]:80 --param attempts=12")
             .expect(degraded("tcp.intermittent").or_fault().kind("path")),
         scenario("the server refuses every second connection")
             .nft(
@@ -127,7 +129,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("the process may open hardly a file")
             .open_files(4)
             .diagnose("10.4.3.2:80")
-            .expect(fault("tcp.fd_exhausted").here().within_ms(2500)),
+            .expect(cannot_start("open files")),
         scenario("the port is dropped for IPv6 and refused for IPv4")
             .nft("r2", chain("forward", "meta nfproto ipv6 tcp dport 5432 drop"))
             .dns(Zone::usual())

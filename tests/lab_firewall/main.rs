@@ -2,7 +2,9 @@
 //!
 //! Each test runs in a thread that has left the network namespace. Without the right to do so the
 //! test runs itself again inside a user namespace (`unshare -Ur`).
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
+
+mod random;
 
 use std::process::{Command, Stdio};
 
@@ -60,16 +62,25 @@ fn shell(script: &str) {
 }
 
 fn nft(rules: &str) {
-    use std::io::Write;
     // A rule wants an end of line before the brace that closes its chain.
     let rules = ["drop", "accept", "reject", "output", "priority 0", "unreachable"]
         .iter()
         .fold(rules.replace(" } }", "\n}\n}"), |rules, last| {
             rules.replace(&format!("{last} }}"), &format!("{last}\n}}"))
         });
-    let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    assert!(try_nft(&rules, Stdio::inherit()), "{rules}");
+}
+
+fn try_nft(rules: &str, complaints: Stdio) -> bool {
+    use std::io::Write;
+    let mut nft = Command::new("nft")
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .stderr(complaints)
+        .spawn()
+        .unwrap();
     nft.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
-    assert!(nft.wait().unwrap().success(), "{rules}");
+    nft.wait().unwrap().success()
 }
 
 fn probe(args: Value) -> Outcome {

@@ -1,0 +1,189 @@
+//! From counter deltas to what became of our SYNs: pure.
+
+use crate::probe::counters::CountersOutcome;
+use crate::wire::proc_net::NetCounters;
+
+/// What the counters did around one burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Burst {
+    /// SYNs that the kernel took from us.
+    pub(super) syns: i64,
+    /// How many of them were answered, by whatever.
+    pub(super) answered: i64,
+    /// Growth of OutRequests.
+    pub(super) requests: Option<i64>,
+    /// Growth of OutTransmits (Linux 6.6 and later).
+    pub(super) transmits: Option<i64>,
+    /// Growth of InReceives.
+    pub(super) receives: Option<i64>,
+    /// Growth of InDelivers.
+    pub(super) delivers: Option<i64>,
+}
+
+impl Burst {
+    /// Reads the growth between two moments.
+    pub(super) fn between(
+        before: &NetCounters,
+        after: &NetCounters,
+        v4: bool,
+        syns: i64,
+        answered: i64,
+    ) -> Burst {
+        let group = if v4 { "Ip" } else { "Ip6" };
+        let grew = |name: &str| after.growth(before, &format!("{group}.{name}"));
+        Burst {
+            syns,
+            answered,
+            requests: grew("OutRequests"),
+            transmits: grew("OutTransmits"),
+            receives: grew("InReceives"),
+            delivers: grew("InDelivers"),
+        }
+    }
+
+    /// Packets taken from programs but not handed to the link.
+    pub(super) fn kept_back(&self) -> Option<i64> {
+        self.requests?.checked_sub(self.transmits?)
+    }
+
+    /// Packets that arrived but were not delivered upwards.
+    pub(super) fn dropped(&self) -> Option<i64> {
+        self.receives?.checked_sub(self.delivers?)
+    }
+
+    /// Whether waiting longer cannot change what this burst says.
+    pub(super) fn settled(&self) -> bool {
+        self.answered >= self.syns
+            || self.kept_back().is_some_and(|kept| kept >= self.syns)
+            || self.dropped().is_some_and(|dropped| dropped >= self.syns)
+    }
+}
+
+/// Says what the bursts show together.
+///
+/// Every burst has a different number of SYNs, and a surplus has to contain exactly that number
+/// (other traffic may add to it, but then equally in every burst).
+pub(super) fn judge(bursts: &[Burst]) -> CountersOutcome {
+    if bursts.is_empty() || bursts.iter().any(|burst| burst.syns <= 0) {
+        return CountersOutcome::Unclear;
+    }
+    let kept: Option<Vec<i64>> = bursts.iter().map(Burst::kept_back).collect();
+    // A RST or ICMP error of this very machine can answer a SYN that it kept back.
+    if kept.as_ref().is_some_and(|kept| in_step(bursts, kept)) {
+        return CountersOutcome::KeptBack;
+    }
+    if bursts.iter().all(|burst| burst.answered >= burst.syns) {
+        return CountersOutcome::Sent;
+    }
+    let dropped: Option<Vec<i64>> = bursts.iter().map(Burst::dropped).collect();
+    let unanswered = bursts.iter().all(|burst| burst.answered == 0);
+    if unanswered && dropped.is_some_and(|dropped| in_step(bursts, &dropped)) {
+        return CountersOutcome::RepliesDropped;
+    }
+    match kept {
+        Some(kept) if kept.iter().all(|kept| *kept == 0) => CountersOutcome::Sent,
+        _ => CountersOutcome::Unclear,
+    }
+}
+
+/// The judgement for kernels without OutTransmits: a retransmission that is kept back again counts
+/// as failed.
+pub(super) fn judge_by_failures(syns: i64, failures: Option<i64>) -> CountersOutcome {
+    match failures {
+        Some(0) => CountersOutcome::Sent,
+        Some(failures) if syns > 0 && failures >= syns => CountersOutcome::KeptBack,
+        _ => CountersOutcome::Unclear,
+    }
+}
+
+/// Whether each number is that burst's SYNs plus the same surplus.
+fn in_step(bursts: &[Burst], numbers: &[i64]) -> bool {
+    let mut surplus = bursts.iter().zip(numbers).map(|(burst, number)| number - burst.syns);
+    let Some(first) = surplus.next() else {
+        return false;
+    };
+    // One burst alone says nothing with a surplus; neither does one that is larger than the burst.
+    let most = if numbers.len() > 1 { bursts.iter().map(|b| b.syns).min().unwrap_or(0) } else { 0 };
+    (0..=most).contains(&first) && surplus.all(|other| other == first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn burst(syns: i64, answered: i64, kept: i64, dropped: i64) -> Burst {
+        Burst {
+            syns,
+            answered,
+            requests: Some(100 + kept),
+            transmits: Some(100),
+            receives: Some(50 + dropped),
+            delivers: Some(50),
+        }
+    }
+
+    #[test]
+    fn only_numbers_in_step_with_our_own_convince() {
+        use CountersOutcome as O;
+        let table: &[(&[Burst], O)] = &[
+            (&[], O::Unclear),
+            (&[burst(0, 0, 0, 0)], O::Unclear),
+            (&[burst(3, 0, 0, 0), burst(5, 0, 0, 0)], O::Sent),
+            (&[burst(3, 3, 0, 0), burst(5, 5, 0, 0)], O::Sent),
+            (&[burst(3, 0, 3, 0), burst(5, 0, 5, 0)], O::KeptBack),
+            // The same surplus of other traffic in both.
+            (&[burst(3, 0, 4, 0), burst(5, 0, 6, 0)], O::KeptBack),
+            // A local rule that answers.
+            (&[burst(3, 3, 3, 0), burst(5, 5, 5, 0)], O::KeptBack),
+            (&[burst(3, 0, 5, 0), burst(5, 0, 5, 0)], O::Unclear),
+            (&[burst(3, 0, 3, 0), burst(5, 0, 0, 0)], O::Unclear),
+            (&[burst(3, 0, 300, 0), burst(5, 0, 302, 0)], O::Unclear),
+            (&[burst(3, 0, 0, 3), burst(5, 0, 0, 5)], O::RepliesDropped),
+            (&[burst(3, 1, 0, 3), burst(5, 0, 0, 5)], O::Sent),
+            // Forwarded packets count as transmitted and received.
+            (&[burst(3, 0, -7, 9), burst(5, 0, -9, 20)], O::Unclear),
+            (&[burst(3, 3, -7, 9), burst(5, 5, -9, 20)], O::Sent),
+            (&[burst(4, 0, 4, 0)], O::KeptBack),
+            (&[burst(4, 0, 5, 0)], O::Unclear),
+        ];
+        for (bursts, expected) in table {
+            assert_eq!(judge(bursts), *expected, "{bursts:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_counter_leaves_it_unclear_unless_all_were_answered() {
+        let mut old = burst(3, 0, 0, 0);
+        old.transmits = None;
+        assert_eq!(judge(&[old]), CountersOutcome::Unclear);
+        old.answered = 3;
+        assert_eq!(judge(&[old]), CountersOutcome::Sent);
+    }
+
+    #[test]
+    fn failed_retransmissions_stand_in_for_a_missing_counter() {
+        assert_eq!(judge_by_failures(3, Some(0)), CountersOutcome::Sent);
+        assert_eq!(judge_by_failures(3, Some(3)), CountersOutcome::KeptBack);
+        assert_eq!(judge_by_failures(3, Some(1)), CountersOutcome::Unclear);
+        assert_eq!(judge_by_failures(3, None), CountersOutcome::Unclear);
+    }
+
+    proptest! {
+        #[test]
+        fn any_numbers_are_judged(numbers in proptest::collection::vec(any::<[i64; 4]>(), 0..4)) {
+            let bursts: Vec<Burst> = numbers
+                .iter()
+                .map(|n| Burst {
+                    syns: n[0] % 1000,
+                    answered: n[1] % 1000,
+                    requests: Some(n[2]),
+                    transmits: Some(n[3]),
+                    receives: Some(n[3]),
+                    delivers: Some(n[2]),
+                })
+                .collect();
+            let _ = judge(&bursts);
+        }
+    }
+}
