@@ -70,7 +70,11 @@ fn every_code_has_an_invalid_file() {
             seen.extend(errors.problems.iter().map(|problem| problem.code));
         }
     }
-    let unseen: Vec<String> =
-        Code::ALL.iter().map(|(code, _)| *code).filter(|c| !seen.contains(c)).map(Code::name).collect();
+    let unseen: Vec<String> = Code::ALL
+        .iter()
+        .map(|(code, _)| *code)
+        .filter(|c| !seen.contains(c))
+        .map(Code::name)
+        .collect();
     assert!(unseen.is_empty(), "{unseen:?}");
 }
