@@ -24,6 +24,10 @@ pub(super) const SMALL: u32 = 100;
 const LONGEST: Duration = Duration::from_millis(950);
 /// Grace for answers that are on their way when the decision is clear already.
 const GRACE: Duration = Duration::from_millis(5);
+/// No round of a search starts that would end later than this after the first packet.
+const WHOLE: Duration = Duration::from_millis(1500);
+/// How long the router that sent a too-big error gets to confirm its place, at least.
+const CONFIRM: Duration = Duration::from_millis(100);
 /// Too-big errors followed one after the other: links that narrow step by step.
 const STEPS: u32 = 4;
 
@@ -41,6 +45,7 @@ pub(super) async fn look(args: &MtuArgs, target: SocketAddr) -> Result<MtuSeen, 
         asker: Asker::new(target, kernel_mtu),
         wait: Duration::from_millis(args.wait_ms.into()).min(LONGEST),
         own,
+        start: clock::now(),
     };
     Ok(look.run(empty(args, &own)).await)
 }
@@ -69,11 +74,13 @@ struct Look {
     asker: Asker,
     wait: Duration,
     own: OwnMtu,
+    start: Instant,
 }
 
 impl Look {
     async fn run(&self, mut seen: MtuSeen) -> MtuSeen {
-        let (first, patience) = self.first().await;
+        let (first, rtt) = self.first().await;
+        let patience = self.patience(rtt);
         seen.udp_answered = match (first.udp.small, first.udp.big) {
             (Some(Reply::Passed), _) | (_, Some(Reply::Passed)) => Some(true),
             (Some(Reply::Lost), _) => Some(false),
@@ -85,7 +92,7 @@ impl Look {
         match first.decide(self.own.ceiling()) {
             Next::Clear { way, size } => self.clear(&mut seen, way, size),
             Next::Reduced { way, mtu, icmp } => {
-                self.reduced(&mut seen, &first, way, mtu, icmp, patience).await;
+                self.reduced(&mut seen, &first, (way, mtu, icmp), rtt).await;
             }
             Next::Search { way, passed, lost } => {
                 self.vanished(&mut seen, way, passed, lost, patience).await;
@@ -99,10 +106,10 @@ impl Look {
         seen
     }
 
-    /// Sends a small and a full-size packet each way, all at once; returns what came, and how long
-    /// to wait from now on before a packet counts as lost.
+    /// Sends a small and a full-size packet each way, all at once; returns what came, and the
+    /// longest round trip.
     async fn first(&self) -> (First, Duration) {
-        let start = clock::now();
+        let start = self.start;
         let mut first = First::default();
         let mut under_way = FuturesUnordered::new();
         for way in [Way::Tcp, Way::Echo, Way::Udp] {
@@ -155,7 +162,7 @@ impl Look {
                 pair.big.get_or_insert(Reply::Lost);
             }
         }
-        (first, self.patience(rtt))
+        (first, rtt)
     }
 
     fn patience(&self, rtt: Duration) -> Duration {
@@ -177,11 +184,10 @@ impl Look {
         &self,
         seen: &mut MtuSeen,
         first: &First,
-        way: Way,
-        mtu: Option<u32>,
-        icmp: Option<IcmpError>,
-        patience: Duration,
+        (way, mtu, icmp): (Way, Option<u32>, Option<IcmpError>),
+        rtt: Duration,
     ) {
+        let patience = self.patience(rtt);
         seen.outcome = MtuOutcome::Reduced;
         seen.method = method(way);
         seen.path_mtu = mtu;
@@ -208,17 +214,21 @@ impl Look {
         }
         if let Some(icmp) = icmp {
             seen.hop_address = Some(icmp.from.to_string());
-            seen.hop = self.hop_of(&icmp, patience).await;
+            seen.hop = self.hop_of(&icmp, (rtt * 4).max(CONFIRM)).await;
         }
     }
 
-    /// The hop number of the box that sent an error: as its TTL suggests, when the hop there says
-    /// that it is the same box.
+    /// The hop number of the box that sent an error: as its TTL suggests, unless another box
+    /// answers from there.
     async fn hop_of(&self, icmp: &IcmpError, patience: Duration) -> Option<u8> {
         let hop = icmp.hop?;
-        let there = self.asker.hop(hop, SMALL, patience).await?;
-        let same = there.kind == IcmpKind::TtlExceeded && there.from == icmp.from;
-        same.then_some(hop)
+        match self.asker.hop(hop, SMALL, patience).await {
+            Some(there) => {
+                let same = there.kind == IcmpKind::TtlExceeded && there.from == icmp.from;
+                same.then_some(hop)
+            }
+            None => Some(hop),
+        }
     }
 
     /// Searches for the largest size that passes, and for the place meanwhile.
@@ -260,6 +270,9 @@ impl Look {
         let width = if way == Way::Udp { 2 } else { 8 };
         let mut search = Search::new(passed, lost, width);
         while let Some(sizes) = search.next() {
+            if clock::now() + patience > self.start + WHOLE {
+                break;
+            }
             let round = sizes.into_iter().map(|size| self.asker.ask(way, size, patience));
             let fates: Vec<Fate> = join_all(round).await.iter().map(fate).collect();
             search.answers(&fates);
