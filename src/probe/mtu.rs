@@ -1,12 +1,28 @@
 //! `mtu`: how large a packet passes, and what happens to larger ones.
+//!
+//! A small and a full-size packet go out three ways at once: as a SYN with data, as ICMP echo where
+//! that is permitted, as UDP to a closed port. On a clear path that is all, and it takes one round
+//! trip. Only when the full size vanishes where the small one passes, twice, is its limit searched
+//! for, to the byte, and its place on the path.
+//!
+//! A too-big error has an effect that outlasts the probe: the kernel keeps the path MTU that it names
+//! for 10 minutes (`net.ipv4.route.mtu_expires`, `net.ipv6.route.mtu_expires`), for every program on
+//! this machine. Any other large packet would have had the same effect.
 
+mod ask;
+mod first;
+mod locate;
+mod run;
 mod search;
+
+use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
 use crate::probe::Probe;
+use crate::sys::host;
 
 /// The `mtu` probe.
 pub enum Mtu {}
@@ -39,7 +55,7 @@ pub enum MtuOutcome {
     Reduced,
     /// They vanish without any error, smaller ones pass.
     BlackHole,
-    /// No method got an answer to packets of any size.
+    /// No method got an answer to packets of any size, or too few to tell.
     NoAnswer,
 }
 
@@ -53,6 +69,8 @@ pub enum MtuMethod {
     TcpSyn,
     /// UDP with DF to a closed port.
     Udp,
+    /// ICMP echo with DF, where this user may.
+    IcmpEcho,
 }
 
 /// What [`Mtu`] saw. All sizes are those of whole IP packets, in bytes.
@@ -95,11 +113,48 @@ impl Probe for Mtu {
     type Args = MtuArgs;
     type Seen = MtuSeen;
 
-    async fn run(_args: MtuArgs) -> Result<MtuSeen, Why> {
-        Err(Why::Unsupported { what: "mtu".to_owned() })
+    async fn run(args: MtuArgs) -> Result<MtuSeen, Why> {
+        let target = host::socket_address(&args.address, args.port).ok_or_else(|| {
+            let what = format!("the address {}", args.address.escape_debug());
+            Why::Unsupported { what }
+        })?;
+        run::look(&args, target).await
     }
 
     fn brief(seen: &MtuSeen) -> String {
-        seen.address.clone()
+        let mut text = match (seen.outcome, seen.path_mtu) {
+            (MtuOutcome::NoAnswer, _) | (_, None) => {
+                format!("{}: no answer to packets of {} bytes", seen.address, seen.local_mtu)
+            }
+            (MtuOutcome::Reduced, Some(mtu)) => {
+                format!("{}: {mtu} of {} bytes pass, too-big error", seen.address, seen.local_mtu)
+            }
+            (MtuOutcome::Clear | MtuOutcome::BlackHole, Some(mtu)) => {
+                format!("{}: {mtu} of {} bytes pass", seen.address, seen.local_mtu)
+            }
+        };
+        if let Some(lost) = seen.smallest_lost {
+            let _ = write!(text, ", {lost} vanish");
+        }
+        match (seen.hop, &seen.hop_address) {
+            (Some(hop), Some(address)) => {
+                let _ = write!(text, ", hop {hop} {address}");
+            }
+            (None, Some(address)) => {
+                let _ = write!(text, ", {address}");
+            }
+            (Some(hop), None) => {
+                let _ = write!(text, ", hop {hop}");
+            }
+            (None, None) => {}
+        }
+        let method = match seen.method {
+            MtuMethod::Local => "nothing sent",
+            MtuMethod::TcpSyn => "SYN with data",
+            MtuMethod::Udp => "UDP",
+            MtuMethod::IcmpEcho => "ICMP echo",
+        };
+        let _ = write!(text, " ({method}, {} packets)", seen.sent);
+        text
     }
 }

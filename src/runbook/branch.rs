@@ -192,6 +192,9 @@ impl Reader {
                 self.wrong(Code::LEADS, &key.span, message, None);
                 return None;
             }
+            (None, None) if self.mistyped(fields, "goto") || self.mistyped(fields, "conclude") => {
+                return None;
+            }
             (None, None) => {
                 let place = match &node.value {
                     Yaml::Map(entries) => entries.first().map(|(key, _)| key.span.clone()),

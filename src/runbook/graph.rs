@@ -23,11 +23,27 @@ impl Reader {
         let edges: Vec<Vec<Edge>> = drafts.iter().map(edges).collect();
         for draft in drafts {
             self.covered(draft);
+            self.started_early(draft, drafts);
         }
         let order = self.cycles(drafts, &edges, start);
         self.unreached(drafts, &edges, start);
         if let Some(order) = order {
             self.doubts(drafts, &order, start, params);
+        }
+    }
+
+    /// Only probes can be started before their turn.
+    fn started_early(&mut self, draft: &Draft, drafts: &[Draft]) {
+        let steps = draft.step.meanwhile.iter().flat_map(|meanwhile| &meanwhile.start);
+        for (step, span) in steps.zip(&draft.early) {
+            let Some(other) = drafts.get(*step).map(|other| &other.step) else {
+                continue;
+            };
+            if !matches!(other.kind, Kind::Probe { .. }) {
+                let message =
+                    format!("`{}` is no probe step, only those can start early", other.id);
+                self.wrong(Code::LEADS, span, message, None);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::builtin::RUNBOOKS;
@@ -202,6 +202,9 @@ impl Books<'_> {
         };
         if is_path {
             let path = near.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+            // `./a` and `a` are one file.
+            let path: PathBuf =
+                path.components().filter(|part| *part != Component::CurDir).collect();
             return match (library.read)(&path) {
                 Ok(text) => Ok(Found { origin: Origin::File(path), text: text.into() }),
                 Err(error) if absent(&error) => Err(LoadError::NotFound {

@@ -17,6 +17,8 @@ pub(super) struct Reader {
     /// Whether the file is part of the program. A test checks those; in a run their expressions and
     /// texts are only parsed when they are used, which keeps the start quick.
     pub(super) trusted: bool,
+    /// Places of keys that their mapping does not have.
+    strange: Vec<Range<usize>>,
 }
 
 /// The keys of a mapping, all of them known.
@@ -40,7 +42,7 @@ impl<'a> Fields<'a> {
 
 impl Reader {
     pub(super) fn new(source: Arc<Source>, trusted: bool) -> Reader {
-        Reader { source, errors: LoadErrors::default(), trusted }
+        Reader { source, errors: LoadErrors::default(), trusted, strange: Vec::new() }
     }
 
     /// Adds a problem.
@@ -111,17 +113,30 @@ impl Reader {
         known: &[&str],
     ) -> Option<Fields<'a>> {
         let entries = self.entries(node, what)?;
-        for (key, _) in entries {
+        for (key, value) in entries {
             if !known.contains(&key.name.as_str()) {
-                self.wrong(
-                    Code::UNKNOWN_KEY,
-                    &key.span,
-                    format!("{what} has no key `{}`", key.name),
-                    Some(did_you_mean(&key.name, known, "keys")),
-                );
+                self.strange.push(key.span.clone());
+                let message = format!("{what} has no key `{}`", key.name);
+                // `{text: one, two}` is a key `two` with nothing behind it.
+                let help = match value.value {
+                    Yaml::Null if key.name.contains(' ') => {
+                        "a text with a comma in it is put in quotes inside { }".to_owned()
+                    }
+                    _ => did_you_mean(&key.name, known, "keys"),
+                };
+                self.wrong(Code::UNKNOWN_KEY, &key.span, message, Some(help));
             }
         }
         Some(Fields { entries })
+    }
+
+    /// Whether a key that the mapping does not have is one of these, written wrongly: then it is
+    /// not missing as well.
+    pub(super) fn mistyped(&self, fields: Fields<'_>, wanted: &str) -> bool {
+        fields.entries.iter().any(|(key, _)| {
+            self.strange.contains(&key.span)
+                && did_you_mean(&key.name, &[wanted], "").starts_with("did you mean")
+        })
     }
 
     /// Reads a key that must be there.
@@ -133,7 +148,7 @@ impl Reader {
         key: &str,
     ) -> Option<&'a Node> {
         let found = fields.find(key);
-        if found.is_none() {
+        if found.is_none() && !self.mistyped(fields, key) {
             let place = fields.entries.first().map_or(&node.span, |(first, _)| &first.span);
             let message = format!("{what} lacks the key `{key}`");
             self.wrong(Code::MISSING_KEY, place, message, None);

@@ -29,6 +29,8 @@ pub(super) struct Draft {
     pub(super) branches: Range<usize>,
     /// Beside the step's branches: the condition's node and the destination.
     pub(super) arms: Vec<(Option<Node>, Range<usize>)>,
+    /// Where the steps to start early are named.
+    pub(super) early: Vec<Range<usize>>,
     /// Where `unknown`, `no_input` and the choices say where they lead, in that order.
     pub(super) others: Vec<Range<usize>>,
 }
@@ -146,6 +148,7 @@ impl Reader {
         let findings = findings.map(|node| self.findings(node, &inner, around));
         let meanwhile = fields.find("meanwhile");
         let meanwhile = meanwhile.and_then(|node| self.meanwhile(node, &key.name, around));
+        let (meanwhile, early) = meanwhile.unzip();
         let arms = match fields.entry("branches") {
             Some((_, node)) => self.branches(node, &inner, around),
             None => {
@@ -180,6 +183,7 @@ impl Reader {
                 .entry("branches")
                 .map_or(key.span.clone(), |(key, _)| key.span.clone()),
             arms: places,
+            early: early.unwrap_or_default(),
             others,
         })
     }
@@ -312,20 +316,28 @@ impl Reader {
         Some((Kind::Use { runbook, with }, Vec::new()))
     }
 
-    fn meanwhile(&mut self, node: &Node, own: &str, around: &Around<'_>) -> Option<Meanwhile> {
+    fn meanwhile(
+        &mut self,
+        node: &Node,
+        own: &str,
+        around: &Around<'_>,
+    ) -> Option<(Meanwhile, Vec<Range<usize>>)> {
         let what = "`meanwhile`";
         let fields = self.fields(node, what, &["after", "start"])?;
         let after = self.need(fields, node, what, "after");
         let after = after.and_then(|node| self.duration(node, "`after`"));
         let start = self.need(fields, node, what, "start")?;
-        let mut steps = Vec::new();
+        let (mut steps, mut places) = (Vec::new(), Vec::new());
         for (id, node) in self.texts(start, "`start`").unwrap_or_default() {
             match around.steps.iter().position(|known| known == id) {
                 Some(_) if id == own => {
                     let message = "a step cannot start itself early";
                     self.wrong(Code::LEADS, &node.span, message, None);
                 }
-                Some(step) => steps.push(step),
+                Some(step) => {
+                    steps.push(step);
+                    places.push(node.span.clone());
+                }
                 None => {
                     let known: Vec<&str> = around.steps.iter().map(String::as_str).collect();
                     let message = format!("there is no step `{id}`");
@@ -334,7 +346,7 @@ impl Reader {
                 }
             }
         }
-        Some(Meanwhile { after: after?, start: steps })
+        Some((Meanwhile { after: after?, start: steps }, places))
     }
 
     /// Reads a duration such as `300ms` or `1.5s`.

@@ -144,6 +144,9 @@ fn scan_error(text: &str, error: &ScanError) -> Broken {
             ("a comma or ] was expected here", "a text with { } [ ] in it is put in quotes")
         }
         ErrorKind::UnclosedQuotedScalar => ("this quote is never closed", ""),
+        ErrorKind::InvalidQuotedScalarIndent => {
+            ("a quoted text ends here without its quote", "is the quote above never closed?")
+        }
         ErrorKind::UnclosedFlowCollection { .. } => ("this bracket is never closed", ""),
         ErrorKind::UnknownAnchor => ("no anchor above has this name", ""),
         ErrorKind::DirectiveDisallowed => ("YAML directives are not offered", ""),

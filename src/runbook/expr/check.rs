@@ -97,7 +97,14 @@ impl Checker<'_> {
                     None => {
                         let known: Vec<&str> =
                             self.scope.names.iter().map(|(name, _)| name.as_str()).collect();
-                        let help = did_you_mean(name, &known, "names");
+                        let help = match name.as_str() {
+                            "result" => {
+                                "`result` is what the step's own probe saw: it is there in \
+                                         `findings` and `branches`"
+                                    .to_owned()
+                            }
+                            name => did_you_mean(name, &known, "names"),
+                        };
                         let message = format!("nothing here is called `{name}`");
                         self.wrong(&span, ExprErrorKind::UnknownName, message, Some(help))
                     }
@@ -152,7 +159,7 @@ impl Checker<'_> {
                     *nullable = found.nullable;
                     found.ty.clone()
                 }
-                None => self.no_field(record, field, &at),
+                None => self.no_field(of, record, field, &at),
             },
             other => {
                 let source = self.source.get(of.span.clone()).unwrap_or("this");
@@ -165,10 +172,11 @@ impl Checker<'_> {
         }
     }
 
-    fn no_field(&mut self, record: &Record, field: &str, at: &Range<usize>) -> Type {
+    fn no_field(&mut self, of: &Ast, record: &Record, field: &str, at: &Range<usize>) -> Type {
         let known: Vec<&str> = record.fields.iter().map(|f| f.name.as_str()).collect();
         let help = did_you_mean(field, &known, "fields");
-        let message = format!("`{}` has no field `{field}`", record.name);
+        let source = self.source.get(of.span.clone()).unwrap_or("this");
+        let message = format!("`{source}` has no field `{field}`");
         self.wrong(at, ExprErrorKind::UnknownField, message, Some(help))
     }
 
@@ -432,6 +440,8 @@ pub(crate) fn article(ty: &Type) -> String {
         Type::Text => "text".to_owned(),
         Type::Any => "a value".to_owned(),
         Type::Word(_) => ty.name(),
+        Type::Record(_) => "a record".to_owned(),
+        Type::List(item) if item.record().is_some() => "a list of records".to_owned(),
         other => format!("a {}", other.name()),
     }
 }
