@@ -46,8 +46,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             .delay_ms(350)
             .diagnose("10.4.3.2:80")
             .expect(degraded("icmp.latency").kind("path").within_ms(8000)),
-        scenario("a tenth of all packets is lost, each way")
-            .loss(10)
+        scenario("a quarter of all packets is lost, each way")
+            .loss(25)
             .ping_allowed()
             .diagnose("10.4.3.2:80")
             .expect(
