@@ -49,7 +49,8 @@ fn default_wait_ms() -> u32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MtuOutcome {
-    /// They pass: the path takes all that our own interface takes.
+    /// They pass: the path takes all that our own interface takes, or at least all that TCP would
+    /// send to this server. Where only a SYN could show it, `path_mtu` is 20 bytes short.
     Clear,
     /// They come back with a too-big error that names the size; the kernel adapts.
     Reduced,
@@ -90,6 +91,9 @@ pub struct MtuSeen {
     pub cached_mtu: Option<u32>,
     /// The largest packet that our own side would send: the largest size tried.
     pub local_mtu: u32,
+    /// The largest packet that TCP would send to this port, as the server's MSS and what the kernel
+    /// knows of the path allow; null when no handshake completed.
+    pub tcp_needs: Option<u32>,
     /// The largest size that passed, or that a too-big error allowed.
     pub path_mtu: Option<u32>,
     /// The smallest size that vanished.
@@ -127,7 +131,8 @@ impl Probe for Mtu {
                 format!("{}: no answer to packets of {} bytes", seen.address, seen.local_mtu)
             }
             (MtuOutcome::Reduced, Some(mtu)) => {
-                format!("{}: {mtu} of {} bytes pass, too-big error", seen.address, seen.local_mtu)
+                let known = if seen.cached_mtu == Some(mtu) { "known before" } else { "reported" };
+                format!("{}: {mtu} of {} bytes pass, {known}", seen.address, seen.local_mtu)
             }
             (MtuOutcome::Clear | MtuOutcome::BlackHole, Some(mtu)) => {
                 format!("{}: {mtu} of {} bytes pass", seen.address, seen.local_mtu)

@@ -50,6 +50,8 @@ pub(super) struct Asked {
     pub(super) size: u32,
     pub(super) reply: Reply,
     pub(super) rtt: Option<Duration>,
+    /// The largest packet in bytes that TCP would send to this server.
+    pub(super) segment: Option<u32>,
 }
 
 /// Asks one destination, and counts the packets.
@@ -90,7 +92,7 @@ impl Asker {
     }
 
     async fn echo(&self, size: u32, patience: Duration) -> Asked {
-        let asked = |reply, rtt| Asked { way: Way::Echo, size, reply, rtt };
+        let asked = |reply, rtt| Asked { way: Way::Echo, size, reply, rtt, segment: None };
         let Ok(echo) = Echo::open(self.target) else {
             return asked(Reply::Unusable, None);
         };
@@ -113,7 +115,7 @@ impl Asker {
             SynDataAnswer::Silent => Reply::Lost,
             SynDataAnswer::Icmp(_) | SynDataAnswer::LocalError(_) => Reply::Unusable,
         };
-        Asked { way: Way::Tcp, size: report.size, reply, rtt: report.rtt }
+        Asked { way: Way::Tcp, size: report.size, reply, rtt: report.rtt, segment: report.segment }
     }
 
     async fn datagram(&self, size: u32, patience: Duration) -> Asked {
@@ -129,7 +131,7 @@ impl Asker {
             UdpAnswer::TooBigHere(_) | UdpAnswer::LocalError(_) => Reply::Unusable,
             UdpAnswer::Silent => Reply::Lost,
         };
-        Asked { way: Way::Udp, size, reply, rtt: report.rtt }
+        Asked { way: Way::Udp, size, reply, rtt: report.rtt, segment: None }
     }
 
     /// Sends a datagram that ends at hop `ttl` and returns the ICMP error that comes.

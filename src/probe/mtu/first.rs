@@ -45,6 +45,8 @@ pub(super) struct First {
     pub(super) echo: Pair,
     pub(super) tcp: Pair,
     pub(super) udp: Pair,
+    /// The largest packet in bytes that TCP would send to this server, once it is known.
+    pub(super) segment: Option<u32>,
 }
 
 /// What to do next.
@@ -89,6 +91,11 @@ impl First {
         }
     }
 
+    /// The largest packet in bytes that has to pass.
+    pub(super) fn limit(&self, ceiling: u32) -> u32 {
+        self.segment.map_or(ceiling, |segment| segment.min(ceiling))
+    }
+
     /// Whether anything of the small size came back.
     pub(super) fn heard(&self) -> bool {
         [self.echo, self.tcp, self.udp].iter().any(Pair::small_passed)
@@ -114,7 +121,8 @@ impl First {
     ///    limit).
     /// 2. A too-big error is believed.
     /// 3. A SYN cannot quite fill a packet. Where it passed and another way answers small packets
-    ///    only, the bytes between decide: search there.
+    ///    only, the bytes between decide: search there. But larger packets than TCP would send to
+    ///    this server need not pass.
     /// 4. Where the full size vanished and less passed: search, with TCP first, because that is what
     ///    matters and no host limits its rate, then echo, then UDP.
     pub(super) fn decide(&self, ceiling: u32) -> Next {
@@ -132,7 +140,7 @@ impl First {
         if self.tcp.big_passed() {
             let size = self.tcp.size;
             for (way, pair) in [(Way::Echo, self.echo), (Way::Udp, self.udp)] {
-                if pair.stalls() && size < ceiling {
+                if pair.stalls() && size < self.limit(ceiling) {
                     return Next::Search { way, passed: Some(size), lost: pair.size };
                 }
             }
@@ -165,7 +173,7 @@ mod tests {
     }
 
     fn first(echo: &str, tcp: &str, udp: &str) -> First {
-        First { echo: pair(echo, 1500), tcp: pair(tcp, 1480), udp: pair(udp, 1500) }
+        First { echo: pair(echo, 1500), tcp: pair(tcp, 1480), udp: pair(udp, 1500), segment: None }
     }
 
     const BLACK_HOLE: Next = Next::Search { way: Way::Tcp, passed: None, lost: 1480 };
@@ -195,6 +203,17 @@ mod tests {
         ] {
             assert_eq!(first(echo, tcp, udp).decide(1500), next, "{echo} {tcp} {udp}");
         }
+    }
+
+    #[test]
+    fn what_the_server_never_takes_need_not_pass() {
+        let mut round = first("xx", "++", "+-");
+        round.segment = Some(1400);
+        assert_eq!(round.decide(1500), Next::Clear { way: Way::Tcp, size: 1480 });
+        round.segment = Some(1500);
+        let search = Next::Search { way: Way::Udp, passed: Some(1480), lost: 9000 };
+        round.udp.size = 9000;
+        assert_eq!(round.decide(9000), search);
     }
 
     #[test]

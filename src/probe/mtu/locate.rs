@@ -54,8 +54,10 @@ pub(super) async fn locate(
 }
 
 async fn place(asker: &Asker, ttl: u8, size: u32, patience: Duration) -> Place {
-    let (small, big) =
-        tokio::join!(asker.hop(ttl, SMALL, patience), asker.hop(ttl, size, patience));
+    // The large one first: should the router have but one error left for us (rate limits), silence
+    // towards the large packet alone would be a wrong trail.
+    let (big, small) =
+        tokio::join!(asker.hop(ttl, size, patience), asker.hop(ttl, SMALL, patience));
     Place {
         ttl,
         big: router(big),

@@ -16,7 +16,7 @@ use super::{MtuArgs, MtuMethod, MtuOutcome, MtuSeen};
 use crate::model::icmp::{IcmpError, IcmpKind};
 use crate::model::outcome::Why;
 use crate::sys::own_mtu::{self, OwnMtu};
-use crate::sys::{clock, errno, host};
+use crate::sys::{clock, errno, host, syn_data};
 
 /// Bytes of the small packet: more than the headers of a SYN with data.
 pub(super) const SMALL: u32 = 100;
@@ -60,6 +60,7 @@ fn empty(args: &MtuArgs, own: &OwnMtu) -> MtuSeen {
         route_mtu: own.route,
         cached_mtu: own.learned,
         local_mtu: own.ceiling(),
+        tcp_needs: None,
         path_mtu: None,
         smallest_lost: None,
         hop_address: None,
@@ -86,6 +87,7 @@ impl Look {
             (Some(Reply::Lost), _) => Some(false),
             _ => None,
         };
+        seen.tcp_needs = first.segment;
         if first.tcp.big == Some(Reply::Passed) {
             seen.tcp_stalled = Some(false);
         }
@@ -95,7 +97,8 @@ impl Look {
                 self.reduced(&mut seen, &first, (way, mtu, icmp), rtt).await;
             }
             Next::Search { way, passed, lost } => {
-                self.vanished(&mut seen, way, passed, lost, patience).await;
+                let limit = first.limit(self.own.ceiling());
+                self.vanished(&mut seen, way, passed, (lost, limit), patience).await;
             }
             Next::Nothing => {
                 seen.outcome = MtuOutcome::NoAnswer;
@@ -206,7 +209,8 @@ impl Look {
                     seen.path_mtu = mtu;
                 }
                 Reply::Lost if answers => {
-                    self.vanished(seen, way, None, size, patience).await;
+                    let limit = first.limit(size);
+                    self.vanished(seen, way, None, (size, limit), patience).await;
                     return;
                 }
                 _ => break,
@@ -237,12 +241,11 @@ impl Look {
         seen: &mut MtuSeen,
         way: Way,
         passed: Option<u32>,
-        lost: u32,
+        (lost, limit): (u32, u32),
         patience: Duration,
     ) {
-        let ceiling = self.own.ceiling();
         let (place, found) = tokio::join!(
-            locate(&self.asker, ceiling, patience),
+            locate(&self.asker, lost.max(limit), patience),
             self.search(way, passed.unwrap_or(SMALL), lost, patience)
         );
         seen.method = method(way);
@@ -250,18 +253,26 @@ impl Look {
         if way == Way::Tcp {
             seen.tcp_stalled = Some(found.lost.is_some());
         }
-        match (found.lost, passed) {
-            (Some(lost), _) => {
+        let proven = found.passed.max(passed.unwrap_or(0));
+        match found.lost {
+            // More than TCP would send to this server may vanish.
+            Some(lost) if proven >= limit => {
+                self.clear(seen, way, proven);
+                seen.smallest_lost = Some(lost);
+            }
+            Some(lost) => {
                 seen.outcome = MtuOutcome::BlackHole;
                 seen.smallest_lost = Some(lost);
                 let place: Option<(u8, Option<IpAddr>)> = place;
                 seen.hop = place.map(|(hop, _)| hop);
                 seen.hop_address = place.and_then(|(_, address)| address).map(|a| a.to_string());
             }
-            // It passes after all, or TCP passed and the other way tells nothing.
-            (None, _) if found.passed >= lost => self.clear(seen, way, found.passed),
-            (None, Some(passed)) => self.clear(seen, Way::Tcp, passed.max(found.passed)),
-            (None, None) => seen.outcome = MtuOutcome::NoAnswer,
+            None if found.passed >= lost => self.clear(seen, way, found.passed),
+            // The way tells no more, but a SYN passed that was as large as a SYN can be.
+            None if proven + syn_data::SHORT_OF_FULL >= limit => {
+                self.clear(seen, Way::Tcp, proven);
+            }
+            None => seen.outcome = MtuOutcome::NoAnswer,
         }
     }
 
@@ -273,9 +284,14 @@ impl Look {
             if clock::now() + patience > self.start + WHOLE {
                 break;
             }
-            let round = sizes.into_iter().map(|size| self.asker.ask(way, size, patience));
-            let fates: Vec<Fate> = join_all(round).await.iter().map(fate).collect();
-            search.answers(&fates);
+            let round = sizes.iter().map(|size| self.asker.ask(way, *size, patience));
+            let round = join_all(round).await;
+            search.answers(&round.iter().map(fate).collect::<Vec<Fate>>());
+            // The kernel learned a smaller MSS of this server meanwhile, so no SYN gets that large.
+            let asked = sizes.iter().max();
+            if asked > round.iter().map(|asked| &asked.size).max() {
+                break;
+            }
         }
         search.found()
     }
@@ -288,6 +304,7 @@ fn fate(asked: &Asked) -> Fate {
 }
 
 fn note(first: &mut First, small: bool, asked: &Asked) {
+    first.segment = first.segment.or(asked.segment);
     let pair = first.pair(asked.way);
     if small {
         pair.small = Some(asked.reply);
