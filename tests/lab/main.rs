@@ -13,8 +13,10 @@
 //! and runs the program in it once, as root or as nobody; nothing is shared, so they run side by side.
 #![allow(clippy::disallowed_methods, clippy::print_stderr)]
 
+mod contract;
 mod dns_server;
 mod expect;
+mod lab;
 mod net;
 mod rules;
 mod run;

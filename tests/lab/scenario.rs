@@ -1,6 +1,5 @@
 //! A scenario: one network, one fault, one command line, and what must come of it.
 
-use std::any::Any;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -12,11 +11,11 @@ use serde_json::Value;
 
 use crate::dns_server::{self, Zone};
 use crate::expect::{Expect, essence};
-use crate::net::{Host, Plan, forward};
+use crate::lab::Lab;
 use crate::run::{self, Invocation, Limits, Mode};
-use crate::servers::{self, Serve, Stage};
+use crate::servers::{self, Serve};
 use crate::topology::Topology;
-use crate::wire::{Cable, Filter, Way, Wire};
+use crate::wire::{Cable, Filter, Way};
 
 type Step = Box<dyn Fn(&mut Lab) -> io::Result<()> + Send + Sync>;
 
@@ -280,60 +279,6 @@ impl Scenario {
     }
 }
 
-/// A network that runs.
-pub(crate) struct Lab {
-    // Dropped in this order: first what sends, last the namespaces.
-    kept: Vec<Box<dyn Any + Send>>,
-    pub(crate) stage: Stage,
-    _wire: Wire,
-    hosts: Vec<Host>,
-}
-
-impl Lab {
-    pub(crate) fn host(&self, name: &str) -> &Host {
-        self.hosts.iter().find(|host| host.name == name).expect("a host of this topology")
-    }
-
-    /// Keeps something until the network is torn down.
-    pub(crate) fn keep(&mut self, thing: impl Any + Send) {
-        self.kept.push(Box::new(thing));
-    }
-
-    fn build(scenario: &Scenario) -> io::Result<Lab> {
-        let mut plan = Plan::default();
-        scenario.topology.lay_out(&mut plan);
-        let hosts = plan.build()?;
-        let named = |name: &str| hosts.iter().find(|host| host.name == name);
-        for router in scenario.topology.routers() {
-            forward(named(router).expect("a host"))?;
-        }
-        scenario.topology.finish(&|name| named(name).expect("a host"))?;
-        let wire = Wire::start(
-            named("wire").expect("every topology has it"),
-            "wl",
-            "wr",
-            scenario.cable.clone(),
-        )?;
-        let mut lab = Lab { kept: Vec::new(), stage: Stage::open()?, _wire: wire, hosts };
-        if scenario.ping {
-            let everybody = if crate::net::has_other_users() { "0 65534" } else { "0 0" };
-            lab.host("c").sysctl("net/ipv4/ping_group_range", everybody)?;
-        }
-        for (port, how) in &scenario.services {
-            servers::serve(&lab.stage, lab.host("s"), *port, how.clone())?;
-        }
-        if lab.hosts.iter().any(|host| host.name == "d") {
-            for (address, zone) in &scenario.zones {
-                dns_server::serve(&lab.stage, lab.host("d"), address, zone.clone())?;
-            }
-        }
-        for step in &scenario.steps {
-            step(&mut lab)?;
-        }
-        Ok(lab)
-    }
-}
-
 /// Files of one run, removed with it.
 struct Files(PathBuf);
 
@@ -361,12 +306,33 @@ impl Drop for Files {
 }
 
 impl Scenario {
+    /// Builds the network, serves, and does to it what is to be done.
+    fn set_up(&self) -> io::Result<Lab> {
+        let mut lab = Lab::build(self.topology, self.cable.clone())?;
+        if self.ping {
+            let everybody = if crate::net::has_other_users() { "0 65534" } else { "0 0" };
+            lab.host("c").sysctl("net/ipv4/ping_group_range", everybody)?;
+        }
+        for (port, how) in &self.services {
+            servers::serve(&lab.stage, lab.host("s"), *port, how.clone())?;
+        }
+        if lab.has("d") {
+            for (address, zone) in &self.zones {
+                dns_server::serve(&lab.stage, lab.host("d"), address, zone.clone())?;
+            }
+        }
+        for step in &self.steps {
+            step(&mut lab)?;
+        }
+        Ok(lab)
+    }
+
     /// Builds the network, runs the product and compares; an error says everything there is to say.
     pub(crate) fn run(&self, mode: Mode) -> Result<(), String> {
         let expect = self.expectation(mode).expect("asked for in this mode only");
         let broken = |e: io::Error| format!("the lab itself failed, not the product: {e}");
         let files = Files::new().map_err(broken)?;
-        let lab = Lab::build(self).map_err(broken)?;
+        let lab = self.set_up().map_err(broken)?;
         let etc = [
             ("resolv.conf", files.write("resolv.conf", self.resolv).map_err(broken)?),
             ("hosts", files.write("hosts", self.hosts).map_err(broken)?),

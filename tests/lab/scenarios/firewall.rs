@@ -109,12 +109,6 @@ pub(crate) fn all() -> Vec<Scenario> {
             .nft("c", chain("input", "tcp sport 5432 counter drop"))
             .serve(5432, Serve::Reads)
             .diagnose(v4)
-            .as_nobody(
-                fault("fw.input_drop")
-                    .or_id("tcp.timeout_filtered")
-                    .or_id("tcp.timeout_silent")
-                    .alternative("fw.input_drop"),
-            )
-            .as_root(fault("fw.input_drop").here().likely()),
+            .expect(fault("fw.input_drop").here().likely()),
     ]
 }

@@ -1,0 +1,47 @@
+//! A network that runs: its hosts, its long cable, and the thread of its servers.
+
+use std::any::Any;
+use std::io;
+
+use crate::net::{Host, Plan, forward};
+use crate::servers::Stage;
+use crate::topology::Topology;
+use crate::wire::{Cable, Wire};
+
+/// See the module.
+pub(crate) struct Lab {
+    // Dropped in this order: first what sends, last the namespaces.
+    kept: Vec<Box<dyn Any + Send>>,
+    pub(crate) stage: Stage,
+    _wire: Wire,
+    hosts: Vec<Host>,
+}
+
+impl Lab {
+    /// Builds the network; nothing is served yet and nothing is broken.
+    pub(crate) fn build(topology: Topology, cable: Cable) -> io::Result<Lab> {
+        let mut plan = Plan::default();
+        topology.lay_out(&mut plan);
+        let hosts = plan.build()?;
+        let named = |name: &str| hosts.iter().find(|host| host.name == name).expect("a host");
+        for router in topology.routers() {
+            forward(named(router))?;
+        }
+        topology.finish(&named)?;
+        let wire = Wire::start(named("wire"), "wl", "wr", cable)?;
+        Ok(Lab { kept: Vec::new(), stage: Stage::open()?, _wire: wire, hosts })
+    }
+
+    pub(crate) fn host(&self, name: &str) -> &Host {
+        self.hosts.iter().find(|host| host.name == name).expect("a host of this topology")
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.hosts.iter().any(|host| host.name == name)
+    }
+
+    /// Keeps something until the network is torn down.
+    pub(crate) fn keep(&mut self, thing: impl Any + Send) {
+        self.kept.push(Box::new(thing));
+    }
+}
