@@ -71,8 +71,8 @@ pub(crate) fn all() -> Vec<Scenario> {
                  tcp dport 5432 counter drop; } }",
             )
             .diagnose(v4)
-            .as_nobody(fault("tcp.timeout_filtered").path_from_start())
-            .as_root(rule().or_id("tcp.timeout_filtered").kind("here").or_kind("path")),
+            .as_nobody(blocked())
+            .as_root(rule()),
         scenario("an input rule drops the port at loopback")
             .nft("c", chain("input", "tcp dport 5432 counter drop"))
             .serve_on("c", 5432, Serve::Reads)
@@ -102,12 +102,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .nft("c", chain("input", "tcp sport 5432 counter drop"))
             .serve(5432, Serve::Reads)
             .diagnose(v4)
-            .as_nobody(
-                fault("fw.input_drop")
-                    .or_id("tcp.timeout_filtered")
-                    .or_id("tcp.timeout_silent")
-                    .alternative("fw.input_drop"),
-            )
+            .as_nobody(fault("fw.input_drop").here().likely())
             .as_root(fault("fw.input_drop").here().likely()),
     ]
 }
