@@ -89,8 +89,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             .diagnose(v4)
             .expect(healthy().without("mtu.blackhole").within_ms(4000)),
         scenario("the routers limit their ICMP to next to nothing")
-            .sysctl("r1", "net/ipv4/icmp_ratelimit", "100000")
-            .sysctl("r2", "net/ipv4/icmp_ratelimit", "100000")
+            .sysctl("r1", "net/ipv4/icmp_ratelimit", "10000")
+            .sysctl("r2", "net/ipv4/icmp_ratelimit", "10000")
             .diagnose(v4)
             .expect(quiet()),
         scenario("every other port is dropped")

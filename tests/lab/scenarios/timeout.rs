@@ -85,8 +85,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             .diagnose(v4)
             .expect(fault("tcp.timeout_filtered").likely().path_from_start().within_ms(4500)),
         scenario("the port is dropped and the routers limit their ICMP to next to nothing")
-            .sysctl("r1", "net/ipv4/icmp_ratelimit", "100000")
-            .sysctl("r2", "net/ipv4/icmp_ratelimit", "100000")
+            .sysctl("r1", "net/ipv4/icmp_ratelimit", "10000")
+            .sysctl("r2", "net/ipv4/icmp_ratelimit", "10000")
             .nft("r2", to_port("forward", 5432, "drop"))
             .diagnose(v4)
             .expect(filtered().path(2, "10.4.2.2")),
