@@ -1,5 +1,6 @@
 //! Reading a node tree: keys, words, texts and expressions, with every complaint collected.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -91,8 +92,10 @@ impl Reader {
             self.type_error(node, what, "a mapping");
             return None;
         };
-        for (at, (key, _)) in entries.iter().enumerate() {
-            if let Some((first, _)) = entries[..at].iter().find(|(k, _)| k.name == key.name) {
+        let mut seen: HashMap<&str, &Key> = HashMap::with_capacity(entries.len());
+        for (key, _) in entries {
+            let first = *seen.entry(&key.name).or_insert(key);
+            if !std::ptr::eq(first, key) {
                 self.problem(
                     Code::DUPLICATE_KEY,
                     &key.span,
@@ -114,6 +117,9 @@ impl Reader {
     ) -> Option<Fields<'a>> {
         let entries = self.entries(node, what)?;
         for (key, value) in entries {
+            if self.errors.is_full() {
+                break;
+            }
             if !known.contains(&key.name.as_str()) {
                 self.strange.push(key.span.clone());
                 let message = format!("{what} has no key `{}`", key.name);
