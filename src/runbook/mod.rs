@@ -8,6 +8,7 @@ mod branch;
 pub mod builtin;
 mod catalogue;
 pub mod code;
+mod conclusion;
 pub mod expr;
 mod graph;
 pub mod load;

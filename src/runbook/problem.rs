@@ -150,7 +150,7 @@ impl LoadErrors {
 
     /// Sorts by place, and drops what was said twice.
     pub(super) fn sort(&mut self) {
-        self.problems.sort_by(|a, b| (a.span.start, a.code).cmp(&(b.span.start, b.code)));
+        self.problems.sort_by_key(|problem| (problem.span.start, problem.code));
         self.problems.dedup();
     }
 }
@@ -221,7 +221,9 @@ pub(crate) fn did_you_mean(found: &str, known: &[&str], what: &str) -> String {
     let mut best: Option<(f64, &str)> = None;
     for name in known {
         let likeness = strsim::jaro_winkler(&found.to_lowercase(), &name.to_lowercase());
-        let typo = strsim::damerau_levenshtein(found, name) <= 2 && found.len() > 3;
+        // Two slips in a word of four letters, one in a shorter one.
+        let slips = if found.len() > 3 { 2 } else { 1 };
+        let typo = found.len() > 1 && strsim::damerau_levenshtein(found, name) <= slips;
         let likeness = if typo { likeness.max(0.9) } else { likeness };
         if likeness >= 0.84 && best.is_none_or(|(other, _)| likeness > other) {
             best = Some((likeness, name));

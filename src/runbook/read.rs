@@ -20,6 +20,10 @@ pub(super) struct Reader {
     pub(super) trusted: bool,
     /// Places of keys that their mapping does not have.
     strange: Vec<Range<usize>>,
+    /// Whether some arm leads nobody knows where: then a step that seems unreachable may not be.
+    pub(super) astray: bool,
+    /// Whether some arm could not be read at all: then the others need not cover every case.
+    pub(super) torn: bool,
 }
 
 /// The keys of a mapping, all of them known.
@@ -43,7 +47,14 @@ impl<'a> Fields<'a> {
 
 impl Reader {
     pub(super) fn new(source: Arc<Source>, trusted: bool) -> Reader {
-        Reader { source, errors: LoadErrors::default(), trusted, strange: Vec::new() }
+        Reader {
+            source,
+            errors: LoadErrors::default(),
+            trusted,
+            strange: Vec::new(),
+            astray: false,
+            torn: false,
+        }
     }
 
     /// Adds a problem.
@@ -250,7 +261,7 @@ impl Reader {
             Ok(template) => Some(template),
             Err(errors) => {
                 self.expression_errors(node, 0, errors);
-                None
+                Some(Template::lazy(""))
             }
         }
     }

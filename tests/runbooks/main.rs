@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use tcpdoctor::model::diagnosis::Severity;
 use tcpdoctor::runbook::code::Code;
 use tcpdoctor::runbook::{self, Catalogue, Library, LoadError, builtin};
 
@@ -90,12 +91,15 @@ fn the_catalogue_is_of_one_piece() {
     let mut seen = BTreeSet::new();
     for entry in catalogue.all() {
         assert!(seen.insert(&entry.id), "{} is described twice", entry.id);
-        assert!(!entry.remedies.is_empty(), "{} says nothing that could be done", entry.id);
+        let idle = entry.remedies.is_empty() && entry.severity != Severity::Info;
+        assert!(!idle, "{} says nothing that could be done", entry.id);
         let texts = [&entry.title, &entry.summary].into_iter();
         let texts = texts.chain(entry.lookalikes.iter().map(|other| &other.separate_by));
         let remedies = entry.remedies.iter().flat_map(|r| [Some(&r.text), r.command.as_ref()]);
         let texts: Vec<&str> = texts.chain(remedies.flatten()).map(|text| text.source()).collect();
-        for need in &entry.needs {
+        // The engine hands the same three values to all of these.
+        let own = !entry.id.starts_with("inconclusive.");
+        for need in entry.needs.iter().filter(|_| own) {
             assert!(texts.iter().any(|t| t.contains(need)), "{}: no text uses {need}", entry.id);
         }
     }
