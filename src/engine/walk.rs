@@ -432,7 +432,7 @@ fn needed<'a>(
         args,
     };
     let mut early = Vec::new();
-    if let Some(meanwhile) = &step.meanwhile {
+    for meanwhile in &step.meanwhile {
         for &other in &meanwhile.start {
             let other = &runbook.steps[other];
             let Kind::Probe { spec, with } = &other.kind else {

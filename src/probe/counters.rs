@@ -73,6 +73,9 @@ pub struct CountersSeen {
     pub syns: Vec<u32>,
     /// The packets kept back in each burst: growth of OutRequests less growth of OutTransmits.
     pub kept_back: Vec<i64>,
+    /// The packets that arrived for this machine during each burst without being delivered upwards:
+    /// growth of InReceives less that of InDelivers and of ForwDatagrams.
+    pub undelivered: Vec<i64>,
     /// Whether the kernel has the counters that show it (OutTransmits, Linux 6.6 and later).
     pub conclusive: bool,
     /// Every counter that grew over the whole probe, by `Group.Name`, for example
@@ -100,6 +103,7 @@ impl Probe for Counters {
                 outcome: CountersOutcome::Watched,
                 syns: Vec::new(),
                 kept_back: Vec::new(),
+                undelivered: Vec::new(),
                 conclusive: true,
                 deltas,
                 window_ms: clock::ms_since(start),
@@ -111,12 +115,14 @@ impl Probe for Counters {
         let before = first.counters();
         let conclusive = before.value(transmits(target)).is_some();
         let sizes = if args.bursts.is_empty() { default_bursts() } else { args.bursts };
+        let mut undelivered = Vec::new();
         let seen = if conclusive {
             let mut bursts = Vec::new();
             for size in &sizes {
                 bursts.push(burst(target, *size, window).await?);
             }
             let kept_back = bursts.iter().filter_map(Burst::kept_back).collect();
+            undelivered = bursts.iter().filter_map(Burst::dropped).collect();
             (judge::judge(&bursts), bursts.iter().map(|burst| burst.syns).collect(), kept_back)
         } else {
             by_failures(target, sizes[0], &before).await?
@@ -126,6 +132,7 @@ impl Probe for Counters {
             outcome,
             syns: syns.into_iter().filter_map(|syns| u32::try_from(syns).ok()).collect(),
             kept_back,
+            undelivered,
             conclusive,
             deltas: Snapshot::take().counters().grown(&before),
             window_ms: clock::ms_since(start),

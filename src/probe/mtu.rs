@@ -1,12 +1,28 @@
 //! `mtu`: how large a packet passes, and what happens to larger ones.
+//!
+//! A small and a full-size packet go out three ways at once: as a SYN with data, as ICMP echo where
+//! that is permitted, as UDP to a closed port. On a clear path that is all, and it takes one round
+//! trip. Only when the full size vanishes where the small one passes, twice, is its limit searched
+//! for, to the byte, and its place on the path.
+//!
+//! A too-big error has an effect that outlasts the probe: the kernel keeps the path MTU that it names
+//! for 10 minutes (`net.ipv4.route.mtu_expires`, `net.ipv6.route.mtu_expires`), for every program on
+//! this machine. Any other large packet would have had the same effect.
 
+mod ask;
+mod first;
+mod locate;
+mod run;
 mod search;
+
+use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
 use crate::probe::Probe;
+use crate::sys::host;
 
 /// The `mtu` probe.
 pub enum Mtu {}
@@ -33,13 +49,14 @@ fn default_wait_ms() -> u32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MtuOutcome {
-    /// They pass: the path takes all that our own interface takes.
+    /// They pass: the path takes all that our own interface takes, or at least all that TCP would
+    /// send to this server. Where only a SYN could show it, `path_mtu` is 20 bytes short.
     Clear,
     /// They come back with a too-big error that names the size; the kernel adapts.
     Reduced,
     /// They vanish without any error, smaller ones pass.
     BlackHole,
-    /// No method got an answer to packets of any size.
+    /// No method got an answer to packets of any size, or too few to tell.
     NoAnswer,
 }
 
@@ -53,6 +70,8 @@ pub enum MtuMethod {
     TcpSyn,
     /// UDP with DF to a closed port.
     Udp,
+    /// ICMP echo with DF, where this user may.
+    IcmpEcho,
 }
 
 /// What [`Mtu`] saw. All sizes are those of whole IP packets, in bytes.
@@ -72,6 +91,9 @@ pub struct MtuSeen {
     pub cached_mtu: Option<u32>,
     /// The largest packet that our own side would send: the largest size tried.
     pub local_mtu: u32,
+    /// The largest packet that TCP would send to this port, as the server's MSS and what the kernel
+    /// knows of the path allow; null when no handshake completed.
+    pub tcp_needs: Option<u32>,
     /// The largest size that passed, or that a too-big error allowed.
     pub path_mtu: Option<u32>,
     /// The smallest size that vanished.
@@ -95,11 +117,49 @@ impl Probe for Mtu {
     type Args = MtuArgs;
     type Seen = MtuSeen;
 
-    async fn run(_args: MtuArgs) -> Result<MtuSeen, Why> {
-        Err(Why::Unsupported { what: "mtu".to_owned() })
+    async fn run(args: MtuArgs) -> Result<MtuSeen, Why> {
+        let target = host::socket_address(&args.address, args.port).ok_or_else(|| {
+            let what = format!("the address {}", args.address.escape_debug());
+            Why::Unsupported { what }
+        })?;
+        run::look(&args, target).await
     }
 
     fn brief(seen: &MtuSeen) -> String {
-        seen.address.clone()
+        let mut text = match (seen.outcome, seen.path_mtu) {
+            (MtuOutcome::NoAnswer, _) | (_, None) => {
+                format!("{}: no answer to packets of {} bytes", seen.address, seen.local_mtu)
+            }
+            (MtuOutcome::Reduced, Some(mtu)) => {
+                let known = if seen.cached_mtu == Some(mtu) { "known before" } else { "reported" };
+                format!("{}: {mtu} of {} bytes pass, {known}", seen.address, seen.local_mtu)
+            }
+            (MtuOutcome::Clear | MtuOutcome::BlackHole, Some(mtu)) => {
+                format!("{}: {mtu} of {} bytes pass", seen.address, seen.local_mtu)
+            }
+        };
+        if let Some(lost) = seen.smallest_lost {
+            let _ = write!(text, ", {lost} vanish");
+        }
+        match (seen.hop, &seen.hop_address) {
+            (Some(hop), Some(address)) => {
+                let _ = write!(text, ", hop {hop} {address}");
+            }
+            (None, Some(address)) => {
+                let _ = write!(text, ", {address}");
+            }
+            (Some(hop), None) => {
+                let _ = write!(text, ", hop {hop}");
+            }
+            (None, None) => {}
+        }
+        let method = match seen.method {
+            MtuMethod::Local => "nothing sent",
+            MtuMethod::TcpSyn => "SYN with data",
+            MtuMethod::Udp => "UDP",
+            MtuMethod::IcmpEcho => "ICMP echo",
+        };
+        let _ = write!(text, " ({method}, {} packets)", seen.sent);
+        text
     }
 }

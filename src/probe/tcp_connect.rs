@@ -134,10 +134,13 @@ pub struct SynCounters {
     pub receives: Option<i64>,
     /// Growth of `Ip InDelivers` or its v6 twin.
     pub delivers: Option<i64>,
+    /// Packets that arrived for this machine in the window without being delivered upwards: receives
+    /// less delivers and less what was forwarded.
+    pub undelivered: Option<i64>,
     /// Growth of `TcpExt TCPRetransFail` over the whole probe.
     pub retransmit_failures: Option<i64>,
     /// SYNs that the kernel took but did not hand to the link: requests less transmits, when both
-    /// are known and not more than our own SYNs.
+    /// are known and not more than twice our own SYNs (other probes may have sent some too).
     pub kept_back: Option<i64>,
 }
 

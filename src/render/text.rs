@@ -148,6 +148,10 @@ fn reading_on(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result
         closing
             .push(format!("Not looked at for want of {capability} (root has it): {operations}."));
     }
+    if report.verdict != Verdict::Healthy || style.verbose {
+        let missed = done_otherwise(report).into_iter();
+        closing.extend(missed.map(|what| format!("Not done for want of privilege: {what}.")));
+    }
     let explain = report
         .diagnosis
         .as_ref()
@@ -166,6 +170,21 @@ fn reading_on(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result
         }
     }
     Ok(())
+}
+
+/// Returns what probes of the walk had to do otherwise for want of privilege, in their own words.
+fn done_otherwise(report: &Report) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    for step in walked(report) {
+        let text = step.observation.as_ref().and_then(|seen| seen.get("without_privilege"));
+        if let Some(text) = text.and_then(serde_json::Value::as_str) {
+            let text = prose(text).trim_end_matches('.').to_owned();
+            if !said.contains(&text) {
+                said.push(text);
+            }
+        }
+    }
+    said
 }
 
 /// Returns what could not be looked at, by missing capability.

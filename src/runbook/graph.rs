@@ -160,8 +160,7 @@ impl Reader {
                 continue;
             }
             let early = drafts.iter().any(|other| {
-                let meanwhile = other.step.meanwhile.as_ref();
-                meanwhile.is_some_and(|meanwhile| meanwhile.start.contains(&at))
+                other.step.meanwhile.iter().any(|meanwhile| meanwhile.start.contains(&at))
             });
             let help = early
                 .then(|| "it is only started early, and its result is never waited for".to_owned());

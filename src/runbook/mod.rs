@@ -89,7 +89,7 @@ pub struct Step {
     /// The classic command for doing it by hand.
     pub by_hand: Option<Template>,
     /// Steps to start while this one is still waiting.
-    pub meanwhile: Option<Meanwhile>,
+    pub meanwhile: Vec<Meanwhile>,
     /// What is noted from its result, each on its own, before the branches.
     pub findings: Vec<Note>,
     /// Tried in order; the first whose condition is true is taken. The last is `else`, or every

@@ -147,8 +147,12 @@ impl Reader {
         let findings = fields.find("findings");
         let findings = findings.map(|node| self.findings(node, &inner, around));
         let meanwhile = fields.find("meanwhile");
-        let meanwhile = meanwhile.and_then(|node| self.meanwhile(node, &key.name, around));
-        let (meanwhile, early) = meanwhile.unzip();
+        let entries = meanwhile.map_or(&[][..], |node| match &node.value {
+            Yaml::List(entries) => entries,
+            _ => std::slice::from_ref(node),
+        });
+        let meanwhile = entries.iter().filter_map(|node| self.meanwhile(node, &key.name, around));
+        let (meanwhile, early): (Vec<_>, Vec<_>) = meanwhile.unzip();
         let arms = match fields.entry("branches") {
             Some((_, node)) => self.branches(node, &inner, around),
             None => {
@@ -188,7 +192,7 @@ impl Reader {
                 .entry("branches")
                 .map_or(key.span.clone(), |(key, _)| key.span.clone()),
             arms: places,
-            early: early.unwrap_or_default(),
+            early: early.into_iter().flatten().collect(),
             others,
         })
     }

@@ -25,6 +25,8 @@ const OPTION_SPACE: u32 = 40;
 /// Options of a SYN by default: MSS, SACK permitted, time stamps, window scale.
 const OPTIONS: u32 = 20;
 const TCP_HEADER: u32 = 20;
+/// Taken off `tcpi_snd_mss` where both sides do time stamps (RFC 7323).
+const TIME_STAMPS: u32 = 12;
 
 /// What became of a SYN with data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,15 +51,22 @@ pub struct SynDataReport {
     /// The size of the whole IP packet in bytes that was sent; less than asked for when the kernel
     /// keeps a smaller segment size for this server (`tcp_metrics`).
     pub size: u32,
+    /// The largest IP packet in bytes that TCP would send on this connection, as the server's MSS and
+    /// the kernel's path MTU allow; `None` unless the handshake completed. Up to 12 more than in
+    /// fact where the server does without time stamps.
+    pub segment: Option<u32>,
     /// The time to the answer.
     pub rtt: Option<Duration>,
 }
+
+/// The largest SYN with data is so many bytes short of the path MTU.
+pub const SHORT_OF_FULL: u32 = OPTION_SPACE - OPTIONS;
 
 /// The smallest and largest IP packet in bytes that can be asked about where the kernel believes in
 /// this path MTU.
 pub fn range(v6: bool, mtu: u32) -> (u32, u32) {
     let empty = ip_header(v6) + TCP_HEADER + OPTIONS;
-    (empty + 1, mtu.saturating_sub(OPTION_SPACE - OPTIONS).max(empty))
+    (empty + 1, mtu.saturating_sub(SHORT_OF_FULL).max(empty))
 }
 
 /// Sends a SYN in an IP packet of `size` bytes, where the kernel believes in a path MTU of `mtu`,
@@ -70,6 +79,7 @@ pub async fn probe(target: SocketAddr, size: u32, mtu: u32, patience: Duration) 
             return SynDataReport {
                 answer: SynDataAnswer::LocalError(errno::of(&error)),
                 size,
+                segment: None,
                 rtt: None,
             };
         }
@@ -82,6 +92,7 @@ pub async fn probe(target: SocketAddr, size: u32, mtu: u32, patience: Duration) 
     SynDataReport {
         answer,
         size: flight.size,
+        segment: flight.segment(),
         rtt: (answer != SynDataAnswer::Silent).then(|| flight.sent.elapsed()),
     }
 }
@@ -167,6 +178,13 @@ impl Flight {
             (None, Some(errno)) => Some(SynDataAnswer::LocalError(errno)),
             (None, None) => None,
         }
+    }
+
+    fn segment(&self) -> Option<u32> {
+        let info = tcp::info(self.fd())?;
+        let connected = matches!(info.state, Some(state::ESTABLISHED | state::CLOSE_WAIT));
+        let mss = info.snd_mss.filter(|_| connected)?;
+        Some(mss + TIME_STAMPS + TCP_HEADER + ip_header(self.v6))
     }
 
     fn fd(&self) -> BorrowedFd<'_> {

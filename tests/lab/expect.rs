@@ -92,6 +92,11 @@ impl Expect {
         self
     }
 
+    pub(crate) fn or_path(mut self, hop: u64, address: &'static str) -> Expect {
+        self.places.push(Place::Path(hop, Some(address)));
+        self
+    }
+
     pub(crate) fn anywhere(mut self) -> Expect {
         self.places.clear();
         self
@@ -386,6 +391,8 @@ fn contract(ran: &Ran, report: &Value) -> Vec<String> {
         let order = step["started_ms"].as_f64().zip(total);
         must(order.is_none_or(|(at, end)| at <= end + 1.0), &format!("{id}: starts in the run"));
     }
+    let twice = list(&report["findings"]).iter().any(|finding| finding["id"] == diagnosis["id"]);
+    must(!twice, "the diagnosis is not a finding as well");
     for told in std::iter::once(diagnosis).chain(list(&report["findings"])) {
         if told.is_null() {
             continue;

@@ -79,6 +79,12 @@ impl Scenario {
         self
     }
 
+    /// As [`Scenario::jitter_ms`], and frames overtake each other.
+    pub(crate) fn reorder_ms(mut self, most: u64) -> Scenario {
+        self.cable.reorder = true;
+        self.jitter_ms(most)
+    }
+
     /// Frames lost out of 100, each way.
     pub(crate) fn loss(mut self, percent: u32) -> Scenario {
         self.cable.loss = percent;
@@ -142,6 +148,11 @@ impl Scenario {
     pub(crate) fn second_dns(mut self, zone: Zone) -> Scenario {
         self.zones.push(("10.4.9.54", zone));
         self
+    }
+
+    /// One more name server at an address of any host.
+    pub(crate) fn dns_on(self, host: &'static str, address: &'static str, zone: Zone) -> Scenario {
+        self.step(move |lab| dns_server::serve(&lab.stage, lab.host(host), address, zone.clone()))
     }
 
     /// No name server runs; their host is up.

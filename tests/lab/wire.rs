@@ -37,8 +37,10 @@ pub(crate) type Filter = Arc<dyn Fn() -> Box<dyn FnMut(Way, &[u8]) -> bool + Sen
 pub(crate) struct Cable {
     /// Each way.
     pub(crate) delay: Duration,
-    /// Added to the delay of each frame, evenly spread from nothing to this; frames keep their order.
+    /// Added to the delay of each frame, evenly spread from nothing to this.
     pub(crate) jitter: Duration,
+    /// Whether frames overtake each other then; otherwise they keep their order.
+    pub(crate) reorder: bool,
     /// Out of 100 frames, each way.
     pub(crate) loss: u32,
     /// Frames for which this says false are lost.
@@ -47,7 +49,13 @@ pub(crate) struct Cable {
 
 impl Default for Cable {
     fn default() -> Cable {
-        Cable { delay: Duration::from_millis(10), jitter: Duration::ZERO, loss: 0, filter: None }
+        Cable {
+            delay: Duration::from_millis(10),
+            jitter: Duration::ZERO,
+            reorder: false,
+            loss: 0,
+            filter: None,
+        }
     }
 }
 
@@ -173,8 +181,10 @@ fn hand_on(ends: &[OwnedFd; 2], stop: &EventFd, cable: &Cable) {
                 let mut due = Instant::now();
                 if !is_neighbour_discovery(frame) {
                     due += cable.delay + Duration::from_micros(jitter.into());
-                    due = due.max(latest[from]);
-                    latest[from] = due;
+                    if !cable.reorder {
+                        due = due.max(latest[from]);
+                        latest[from] = due;
+                    }
                 }
                 count += 1;
                 under_way.push(Reverse((due, count, 1 - from, frame.to_vec())));
@@ -233,4 +243,13 @@ pub(crate) fn tcp_of(frame: &[u8]) -> Option<Segment> {
         ack: flags & 16 != 0,
         rst: flags & 4 != 0,
     })
+}
+
+/// Whether an Ethernet frame carries an ICMP echo request of either family.
+pub(crate) fn is_echo_request(frame: &[u8]) -> bool {
+    match frame.get(12..14) {
+        Some([0x08, 0x00]) => frame.get(23) == Some(&1) && frame.get(34) == Some(&8),
+        Some([0x86, 0xdd]) => frame.get(20) == Some(&58) && frame.get(54) == Some(&128),
+        _ => false,
+    }
 }

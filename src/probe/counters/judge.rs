@@ -18,6 +18,8 @@ pub(super) struct Burst {
     pub(super) receives: Option<i64>,
     /// Growth of InDelivers.
     pub(super) delivers: Option<i64>,
+    /// Growth of ForwDatagrams: what arrived for others.
+    pub(super) forwarded: Option<i64>,
 }
 
 impl Burst {
@@ -38,6 +40,7 @@ impl Burst {
             transmits: grew("OutTransmits"),
             receives: grew("InReceives"),
             delivers: grew("InDelivers"),
+            forwarded: grew(if v4 { "ForwDatagrams" } else { "OutForwDatagrams" }),
         }
     }
 
@@ -46,9 +49,9 @@ impl Burst {
         self.requests?.checked_sub(self.transmits?)
     }
 
-    /// Packets that arrived but were not delivered upwards.
+    /// Packets that arrived for this machine but were not delivered upwards.
     pub(super) fn dropped(&self) -> Option<i64> {
-        self.receives?.checked_sub(self.delivers?)
+        self.receives?.checked_sub(self.delivers?)?.checked_sub(self.forwarded?)
     }
 
     /// Whether waiting longer cannot change what this burst says.
@@ -120,6 +123,7 @@ mod tests {
             transmits: Some(100),
             receives: Some(50 + dropped),
             delivers: Some(50),
+            forwarded: Some(0),
         }
     }
 
@@ -181,6 +185,7 @@ mod tests {
                     transmits: Some(n[3]),
                     receives: Some(n[3]),
                     delivers: Some(n[2]),
+                    forwarded: Some(n[1]),
                 })
                 .collect();
             let _ = judge(&bursts);

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 const USUAL: [u32; 8] = [1000, 1280, 1320, 1360, 1400, 1420, 1460, 1492];
 /// The same on a path that starts with jumbo frames.
 const JUMBO: [u32; 8] = [1280, 1420, 1492, 1500, 1501, 4000, 8000, 8900];
+/// PPPoE takes 8 bytes of an Ethernet packet (RFC 2516): by far the most usual limit just below 1500.
+const PPPOE: u32 = 1492;
 /// A gap larger than this is first cut at the usual sizes.
 const WIDE: u32 = 400;
 /// Rounds after which the search ends inexact, so that heavy loss cannot keep it busy.
@@ -94,6 +96,9 @@ impl Search {
             if !usual.is_empty() {
                 return thin(usual, self.width);
             }
+        }
+        if !self.usual && self.passed < PPPOE && lost > PPPOE + 1 {
+            return vec![PPPOE, PPPOE + 1];
         }
         let width = u32::try_from(self.width).unwrap_or(u32::MAX);
         if inside <= width {
@@ -216,6 +221,15 @@ mod tests {
             (576, 5),
         ] {
             let (found, rounds) = clean(limit).find(Search::new(61, 1500, 8));
+            assert_eq!(found, exact(limit));
+            assert!(rounds <= most, "{limit}: {rounds} rounds");
+        }
+    }
+
+    #[test]
+    fn what_a_syn_cannot_fill_takes_few_answers() {
+        for (limit, width, most) in [(1492, 2, 2), (1492, 8, 2), (1488, 8, 3), (1499, 8, 3)] {
+            let (found, rounds) = clean(limit).find(Search::new(1480, 1500, width));
             assert_eq!(found, exact(limit));
             assert!(rounds <= most, "{limit}: {rounds} rounds");
         }

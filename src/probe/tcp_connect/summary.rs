@@ -95,21 +95,29 @@ pub(super) fn counters(
     let group = if v4 { "Ip" } else { "Ip6" };
     let grew = |name: &str| second.growth(&first, &format!("{group}.{name}"));
     let (requests, transmits) = (grew("OutRequests"), grew("OutTransmits"));
+    let (receives, delivers) = (grew("InReceives"), grew("InDelivers"));
+    let forwarded = grew(if v4 { "ForwDatagrams" } else { "OutForwDatagrams" });
+    let undelivered =
+        receives.zip(delivers).zip(forwarded).and_then(|((received, delivered), forwarded)| {
+            received.checked_sub(delivered)?.checked_sub(forwarded)
+        });
     Some(SynCounters {
         syns,
         requests,
         transmits,
-        receives: grew("InReceives"),
-        delivers: grew("InDelivers"),
+        receives,
+        delivers,
+        undelivered,
         retransmit_failures: last.growth(&first, "TcpExt.TCPRetransFail"),
         kept_back: kept_back(syns, requests, transmits),
     })
 }
 
-/// The SYNs that were taken but not handed to the link; unknown when other traffic is mixed in.
+/// The packets that were taken but not handed to the link; unknown when they are so many more than
+/// our SYNs that other traffic must be mixed in.
 fn kept_back(syns: i64, requests: Option<i64>, transmits: Option<i64>) -> Option<i64> {
     let kept = requests?.checked_sub(transmits?)?;
-    (0..=syns).contains(&kept).then_some(kept)
+    (0..=2 * syns).contains(&kept).then_some(kept)
 }
 
 /// One line of what was seen.

@@ -34,6 +34,10 @@ pub(crate) fn all() -> Vec<Scenario> {
             .no_dns()
             .diagnose("www.lab.test:80")
             .expect(unreachable().confirmed().within_ms(2500)),
+        scenario("the name server should be a stub on this machine, which is not running")
+            .resolv("nameserver 127.0.0.53\n")
+            .diagnose("www.lab.test:80")
+            .expect(fault("dns.unreachable").resolver("127.0.0.53").confirmed().within_ms(2500)),
         scenario("a firewall rejects the way to the name server")
             .nft("r1", chain("forward", "udp dport 53 reject with icmpx type admin-prohibited"))
             .diagnose("www.lab.test:80")

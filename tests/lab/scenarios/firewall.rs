@@ -3,6 +3,7 @@
 use crate::expect::fault;
 use crate::rules::{chain, policy, to_port};
 use crate::scenario::{Scenario, scenario};
+use crate::servers::Serve;
 
 pub(crate) fn all() -> Vec<Scenario> {
     let blocked = || fault("tcp.blocked_local_output").here().likely().within_ms(2500);
@@ -70,18 +71,38 @@ pub(crate) fn all() -> Vec<Scenario> {
                  tcp dport 5432 counter drop; } }",
             )
             .diagnose(v4)
-            .as_nobody(fault("tcp.timeout_filtered").path_from_start())
-            .as_root(rule().or_id("tcp.timeout_filtered").kind("here").or_kind("path")),
-        scenario("an input rule eats the answers")
-            .nft("c", chain("input", "tcp sport 5432 counter drop"))
-            .serve(5432, crate::servers::Serve::Reads)
-            .diagnose(v4)
+            .as_nobody(blocked())
+            .as_root(rule()),
+        scenario("an input rule drops the port at loopback")
+            .nft("c", chain("input", "tcp dport 5432 counter drop"))
+            .serve_on("c", 5432, Serve::Reads)
+            .diagnose("127.0.0.1:5432")
             .as_nobody(
                 fault("fw.input_drop")
+                    .or_id("tcp.blocked_local_output")
                     .or_id("tcp.timeout_filtered")
-                    .or_id("tcp.timeout_silent")
-                    .alternative("fw.input_drop"),
+                    .here(),
             )
+            .as_root(fault("fw.input_drop").here().likely()),
+        scenario("an input rule rejects the port at loopback")
+            .nft("c", chain("input", "tcp dport 5432 counter reject"))
+            .serve_on("c", 5432, Serve::Reads)
+            .diagnose("127.0.0.1:5432")
+            .expect(fault("fw.reject").here()),
+        scenario("an output rule drops our questions to the name server")
+            .nft("c", chain("output", "udp dport 53 drop; tcp dport 53 drop"))
+            .diagnose("www.lab.test:80")
+            .expect(
+                fault("dns.unreachable")
+                    .or_id("fw.output_drop")
+                    .or_id("tcp.blocked_local_output")
+                    .within_ms(6000),
+            ),
+        scenario("an input rule eats the answers")
+            .nft("c", chain("input", "tcp sport 5432 counter drop"))
+            .serve(5432, Serve::Reads)
+            .diagnose(v4)
+            .as_nobody(fault("fw.input_drop").here().likely())
             .as_root(fault("fw.input_drop").here().likely()),
     ]
 }

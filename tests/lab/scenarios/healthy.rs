@@ -12,6 +12,7 @@ use crate::rules::{chain, no_icmp, policy, to_port};
 use crate::scenario::{Scenario, scenario};
 use crate::servers::Serve;
 use crate::topology::Topology;
+use crate::wire::{Way, is_echo_request, tcp_of};
 
 pub(crate) fn all() -> Vec<Scenario> {
     let v4 = "10.4.3.2:80";
@@ -199,6 +200,76 @@ pub(crate) fn all() -> Vec<Scenario> {
                 lab.host("c").enter(|| (0..80).try_for_each(|_| attempt(80).map(drop)))
             })
             .diagnose(v4)
+            .expect(quiet()),
+        scenario("packets overtake each other").reorder_ms(15).diagnose(v4).expect(quiet()),
+        scenario("one single SYN is lost")
+            .frames(|| {
+                let mut lost = false;
+                move |way, frame| {
+                    let syn = way == Way::Out && tcp_of(frame).is_some_and(|tcp| tcp.syn);
+                    let drop = syn && !lost;
+                    lost |= syn;
+                    !drop
+                }
+            })
+            .diagnose(v4)
+            .expect(quiet()),
+        scenario("one single ping is lost")
+            .ping_allowed()
+            .frames(|| {
+                let mut lost = false;
+                move |way, frame| {
+                    let echo = way == Way::Out && is_echo_request(frame);
+                    let drop = echo && !lost;
+                    lost |= echo;
+                    !drop
+                }
+            })
+            .diagnose(v4)
+            .expect(quiet().within_ms(5000)),
+        scenario("a limit of new connections that a person does not reach")
+            .nft("s", chain("input", "tcp dport 80 tcp flags & (syn | ack) == syn limit rate over 50/second burst 20 packets drop"))
+            .diagnose(v4)
+            .expect(quiet()),
+        scenario("the default route is in another table, by a policy rule")
+            .ip("c", "route del default\nroute add default via 10.4.1.1 table 100\nrule add from all lookup 100")
+            .diagnose(v4)
+            .expect(quiet()),
+        scenario("the whole world seems to be on our own network")
+            .sysctl("r1", "net/ipv4/conf/r1a/proxy_arp", "1")
+            .sysctl("r1", "net/ipv4/neigh/r1a/proxy_delay", "0")
+            .ip("c", "route replace default dev c0")
+            .diagnose(v4)
+            .expect(quiet()),
+        scenario("our address stands alone and the gateway is outside of it, as in clouds")
+            .ip("c", "addr del 10.4.1.2/24 dev c0\naddr add 10.4.1.2/32 dev c0\nroute add 10.4.1.1 dev c0\nroute add default via 10.4.1.1")
+            .diagnose(v4)
+            .expect(quiet()),
+        scenario("the IPv6 gateway has a link-local address, as usual")
+            .ip("r1", "addr add fe80::1/64 dev r1a nodad")
+            .ip("c", "route replace default via fe80::1 dev c0")
+            .diagnose("[fd04:3::2]:80")
+            .expect(quiet()),
+        scenario("the name server has an IPv6 address")
+            .dns_on("d", "fd04:9::53", Zone::usual())
+            .resolv("nameserver fd04:9::53\n")
+            .diagnose("www.lab.test:80")
+            .expect(quiet()),
+        scenario("the name server is a stub on this machine")
+            .dns_on("c", "127.0.0.53", Zone::usual())
+            .resolv("nameserver 127.0.0.53\noptions edns0 trust-ad\n")
+            .diagnose("www.lab.test:80")
+            .expect(quiet()),
+        scenario("the name ends with a dot and shouts")
+            .diagnose("WWW.Lab.Test.:80")
+            .expect(quiet()),
+        scenario("the name has six addresses and all work")
+            .ip("s", (3..8).map(|n| format!("addr add 10.4.3.{n}/24 dev s0\n")).collect::<String>())
+            .dns(Zone::usual().name(
+                "six.lab.test",
+                &["10.4.3.2", "10.4.3.3", "10.4.3.4", "10.4.3.5", "10.4.3.6", "10.4.3.7"],
+            ))
+            .diagnose("six.lab.test:80")
             .expect(quiet()),
         scenario("another name server is slow to fail and never needed")
             .resolv("nameserver 10.4.9.53\noptions timeout:1 attempts:1 ndots:2\nsearch lab.test example.test\n")

@@ -37,6 +37,10 @@ pub(crate) fn all() -> Vec<Scenario> {
             .ip("c", "route replace default via fd04:1::99")
             .diagnose("[fd04:3::2]:80")
             .expect(neighbour().naming("fd04:1::99")),
+        scenario("the link-local IPv6 gateway is dead")
+            .ip("c", "route replace default via fe80::99 dev c0")
+            .diagnose("[fd04:3::2]:80")
+            .expect(neighbour().naming("fe80::99")),
         scenario("the gateway is dead and the name server is behind it")
             .ip("c", "route replace default via 10.4.1.99")
             .ip6("c", "route del default")

@@ -8,10 +8,11 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::IpMtu;
 
 use crate::expect::{fault, healthy};
-use crate::rules::{no_too_big, policy};
+use crate::rules::{chain, no_too_big, policy};
 use crate::scenario::{Scenario, scenario};
 
 pub(crate) fn all() -> Vec<Scenario> {
+    let usable = || healthy().without("mtu.blackhole").within_ms(4500);
     let hole = || fault("mtu.blackhole").or_degraded("mtu.blackhole").likely().within_ms(6000);
     vec![
         scenario("our own route has a small MTU")
@@ -61,6 +62,31 @@ pub(crate) fn all() -> Vec<Scenario> {
             .nft("r2", no_too_big())
             .diagnose("10.4.3.2:80")
             .expect(hole().kind("path")),
+        scenario("a narrow cable that nobody tells of, and a router clamps the segment size")
+            .narrow(1300)
+            .nft("r1", no_too_big() + &chain("forward", "tcp flags syn tcp option maxseg size set 1200"))
+            .nft("r2", no_too_big())
+            .diagnose("10.4.3.2:80")
+            .expect(usable()),
+        scenario("the server's interface is narrower than its router's")
+            .ip("s", "link set s0 mtu 1400")
+            .diagnose("10.4.3.2:80")
+            // Its segment size keeps TCP below that, both ways; only other protocols suffer.
+            .expect(usable()),
+        scenario("our interface takes larger packets than our network")
+            .ip("c", "link set c0 mtu 9000")
+            .diagnose("10.4.3.2:80")
+            .expect(usable()),
+        scenario("our network takes large packets and the next one does not")
+            .ip("c", "link set c0 mtu 9000")
+            .ip("r1", "link set r1a mtu 9000")
+            .diagnose("10.4.3.2:80")
+            .expect(usable().finding("mtu.path_reduced").naming("1500")),
+        scenario("a firewall drops SYNs that carry data, and the host answers to TCP only")
+            .nft("r1", chain("forward", "tcp flags & (syn | ack) == syn meta length > 100 drop"))
+            .nft("s", policy("input", "drop", "tcp dport { 22, 80 } accept"))
+            .diagnose("10.4.3.2:80")
+            .expect(usable()),
         scenario("the host answers to TCP only and every cable is wide")
             .nft("s", policy("input", "drop", "tcp dport { 22, 80 } accept"))
             .diagnose("10.4.3.2:80")

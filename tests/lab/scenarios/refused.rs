@@ -3,6 +3,7 @@
 use crate::expect::fault;
 use crate::rules::to_port;
 use crate::scenario::{Scenario, scenario};
+use crate::topology::Topology;
 
 pub(crate) fn all() -> Vec<Scenario> {
     let no_listener =
@@ -33,6 +34,34 @@ pub(crate) fn all() -> Vec<Scenario> {
             .nft("s", crate::rules::no_icmp())
             .diagnose(v4)
             .expect(no_listener("10.4.3.2")),
+        scenario("nobody listens on a host of our own network")
+            .topology(Topology::OnLink)
+            .diagnose("10.4.1.1:5432")
+            .expect(no_listener("10.4.1.1")),
+        scenario("nobody listens at an address of this machine")
+            .diagnose("10.4.1.2:5432")
+            .expect(no_listener("10.4.1.2").confirmed()),
+        scenario("a host of our own network rejects with port-unreachable")
+            .topology(Topology::OnLink)
+            .nft("s", to_port("input", 5432, "reject"))
+            .diagnose("10.4.1.1:5432")
+            .expect(port_unreachable().hop(1, "10.4.1.1")),
+        scenario("the fifth of seven routers answers admin-prohibited")
+            .topology(Topology::Line(7))
+            .nft("r5", to_port("forward", 5432, &reject("icmpx type admin-prohibited")))
+            .diagnose("10.4.8.2:5432")
+            .expect(admin().hop(5, "10.4.5.2")),
+        scenario("the fourth of six routers resets")
+            .topology(Topology::Line(6))
+            .nft("r4", to_port("forward", 5432, &reject("tcp reset")))
+            .diagnose("10.4.7.2:5432")
+            .expect(middlebox().path(4, "10.4.4.2")),
+        scenario("the second router resets and no other port of the host answers TCP")
+            .no_services()
+            .nft("r2", to_port("forward", 5432, &reject("tcp reset")))
+            .nft("s", crate::rules::policy("input", "drop", "meta l4proto udp accept"))
+            .diagnose(v4)
+            .expect(middlebox().path(2, "10.4.2.2").within_ms(4500)),
         scenario("the first router rejects with port-unreachable")
             .nft("r1", to_port("forward", 5432, "reject"))
             .diagnose(v4)

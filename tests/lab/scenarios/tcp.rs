@@ -46,8 +46,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             .delay_ms(350)
             .diagnose("10.4.3.2:80")
             .expect(degraded("icmp.latency").kind("path").within_ms(8000)),
-        scenario("a tenth of all packets is lost, each way")
-            .loss(10)
+        scenario("a quarter of all packets is lost, each way")
+            .loss(25)
             .ping_allowed()
             .diagnose("10.4.3.2:80")
             .expect(
@@ -110,7 +110,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("a router has no IPv6 route and IPv4 works")
             .ip6("r1", "route del fd04:3::/64")
             .diagnose("www.lab.test:80")
-            .expect(broken().kind("path").or_kind("hop")),
+            .expect(broken().hop(1, "fd04:1::1").or_path(1, "fd04:1::1")),
         scenario("every local port to the target is used")
             .sysctl("c", "net/ipv4/ip_local_port_range", "50000 50003")
             .step(|lab| {
@@ -123,7 +123,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             .diagnose("10.4.3.2:80")
             .expect(fault("tcp.ephemeral_exhausted").here().likely().within_ms(2500)),
         scenario("the process may open no more files")
-            .open_files(12)
+            // Enough to start, too few for the attempts.
+            .open_files(9)
             .diagnose("10.4.3.2:80")
             .expect(fault("tcp.fd_exhausted").here().likely().within_ms(2500)),
         scenario("the process may open hardly a file")

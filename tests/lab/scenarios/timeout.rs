@@ -84,6 +84,33 @@ pub(crate) fn all() -> Vec<Scenario> {
             .nft("r2", no_icmp() + "table inet more { chain f { type filter hook forward priority 1; tcp dport 5432 drop; } }")
             .diagnose(v4)
             .expect(fault("tcp.timeout_filtered").likely().path_from_start().within_ms(4500)),
+        scenario("the port is dropped and the routers limit their ICMP to next to nothing")
+            .sysctl("r1", "net/ipv4/icmp_ratelimit", "100000")
+            .sysctl("r2", "net/ipv4/icmp_ratelimit", "100000")
+            .nft("r2", to_port("forward", 5432, "drop"))
+            .diagnose(v4)
+            .expect(filtered().path(2, "10.4.2.2")),
+        scenario("the port is dropped behind two ways of equal cost")
+            .topology(Topology::Ecmp)
+            .nft("e2", to_port("forward", 5432, "drop"))
+            .diagnose("10.5.3.2:5432")
+            .expect(located().path(3, "10.5.21.2")),
+        scenario("the port is dropped by a host on our own network")
+            .topology(Topology::OnLink)
+            .nft("s", to_port("input", 5432, "drop"))
+            .diagnose("10.4.1.1:5432")
+            .expect(filtered().path_from_start()),
+        scenario("a host on our own network drops everything")
+            .topology(Topology::OnLink)
+            .nft("s", policy("input", "drop", "meta l4proto { udp, tcp, icmp } drop"))
+            .diagnose("10.4.1.1:5432")
+            // It answers ARP, so it lives.
+            .expect(fault("tcp.timeout_filtered").path_from_start()),
+        scenario("an IPv6 host on our own network drops everything")
+            .topology(Topology::OnLink)
+            .nft("s", policy("input", "drop", "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"))
+            .diagnose("[fd04:1::1]:5432")
+            .expect(fault("tcp.timeout_filtered").path_from_start()),
         scenario("the accept queue is full")
             .serve(5432, Serve::QueueFull)
             .diagnose(v4)
@@ -100,6 +127,15 @@ pub(crate) fn all() -> Vec<Scenario> {
             .ip("s", "route del default")
             .diagnose(v4)
             .expect(silent().path(2, "10.4.2.2")),
+        scenario("the host is off and its router keeps that to itself")
+            .ip("s", "link set s0 down")
+            .nft("r2", chain("output", "icmp type destination-unreachable drop"))
+            .diagnose(v4)
+            .expect(silent().path(2, "10.4.2.2")),
+        scenario("the gateway is there and does not forward")
+            .sysctl("r1", "net/ipv4/ip_forward", "0")
+            .diagnose(v4)
+            .expect(silent().path_from_start()),
         scenario("the first router drops everything for the host")
             .nft("r1", chain("forward", "ip daddr 10.4.3.2 drop"))
             .diagnose(v4)
