@@ -395,7 +395,7 @@ pub(super) fn unread(key: &Key) -> Draft {
             layer: Layer::Vantage,
             kind: Kind::Decide,
             by_hand: None,
-            meanwhile: None,
+            meanwhile: Vec::new(),
             findings: Vec::new(),
             branches: Vec::new(),
             unknown: None,
