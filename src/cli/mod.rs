@@ -1,8 +1,45 @@
-//! The command line: arguments, progress, prompts, exit status.
+//! The command line: arguments, progress, exit status. It decides nothing about the network.
+//!
+//! stdout carries only the chosen format; messages and progress go to stderr.
+
+mod args;
+mod deliver;
+mod diagnose;
+mod explain;
+mod files;
+mod nearest;
+mod params;
+mod probe;
+mod progress;
+mod replay;
+mod runbooks;
+mod runtime;
+mod status;
+mod terminal;
+mod usage;
 
 use std::process::ExitCode;
 
+use crate::cli::args::{Command, Parsed};
+
 /// Runs the program.
 pub fn main() -> ExitCode {
-    ExitCode::from(3)
+    let args = match args::parse(std::env::args_os()) {
+        Parsed::Run(args) => args,
+        Parsed::Ended(status) => return ExitCode::from(status),
+    };
+    let global = &args.global;
+    let ended = match &args.command {
+        Command::Diagnose { target, judge } => diagnose::run(global, target, judge),
+        Command::Probe { name, target, with } => {
+            probe::run(global, name.as_deref(), target.as_deref(), with)
+        }
+        Command::Replay { file, judge } => replay::run(global, file, judge),
+        Command::Explain { id } => explain::run(global, id.as_deref()),
+    };
+    let status = ended.unwrap_or_else(|usage| {
+        terminal::complain(&usage.to_string());
+        status::USAGE
+    });
+    ExitCode::from(status)
 }

@@ -1,10 +1,35 @@
 //! `firewall`: which local nftables rule would decide about this very packet, and did it?
 
+mod conclude;
+mod matching;
+mod packet;
+mod question;
+mod symbol;
+mod text;
+mod value;
+mod walk;
+
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
 use crate::probe::Probe;
+use crate::sys;
+use crate::sys::netlink::NetlinkError;
+use crate::wire::nft::{Family, Ruleset};
+
+use conclude::{Readings, conclude, witnesses};
+use packet::Packet;
+use question::Question;
+use walk::{Decision, decide};
+
+/// How long the answers to our SYNs may take until their counter must have grown; longer than a
+/// round trip around the world.
+const ANSWERS: Duration = Duration::from_secs(1);
+/// How often the counter is read meanwhile.
+const LOOKS: Duration = Duration::from_millis(20);
 
 /// The `firewall` probe.
 pub enum Firewall {}
@@ -117,11 +142,123 @@ impl Probe for Firewall {
     type Args = FirewallArgs;
     type Seen = FirewallSeen;
 
-    async fn run(_args: FirewallArgs) -> Result<FirewallSeen, Why> {
-        Err(Why::Unsupported { what: "firewall".to_owned() })
+    async fn run(args: FirewallArgs) -> Result<FirewallSeen, Why> {
+        let asked = args.clone();
+        let (ruleset, question) = blocking(move || {
+            let ruleset = sys::nft::ruleset().map_err(|error| cannot_list(&error))?;
+            Ok((ruleset, Question::from_args(&asked)?))
+        })
+        .await?;
+        let packet = deciding_packet(&ruleset, &question.packets);
+        let decision = decide(&ruleset, packet);
+        let mut readings = Readings::new(&ruleset);
+        let witnesses = witnesses(&decision);
+        if args.shots > 0 && args.direction != Direction::Input && !witnesses.is_empty() {
+            readings = watch(readings, witnesses, &question, args).await?;
+        }
+        let v6 = packet.v6;
+        let legacy = blocking(move || Ok(sys::nft::legacy_tables(v6))).await?;
+        Ok(conclude(&ruleset, &decision, &readings, legacy))
     }
 
     fn brief(seen: &FirewallSeen) -> String {
-        seen.rule.as_ref().map(|rule| rule.text.clone()).unwrap_or_default()
+        let Some(rule) = &seen.rule else {
+            return match (seen.outcome, seen.not_evaluated.as_slice()) {
+                (FirewallOutcome::NoRules, _) => "no rules on the way".to_owned(),
+                (FirewallOutcome::Undecided, [first, ..]) => format!("not evaluated: {first}"),
+                (FirewallOutcome::Undecided, []) => "undecided".to_owned(),
+                _ => "every chain on the way accepts".to_owned(),
+            };
+        };
+        let place =
+            format!("{} {} chain {} (hook {})", rule.family, rule.table, rule.chain, rule.hook);
+        let what = match rule.handle {
+            Some(handle) => format!("rule {handle} of {place}: {}", rule.text),
+            None => format!("{place}: {}", rule.text),
+        };
+        match rule.packets_grown {
+            Some(grown) if seen.shots > 0 => format!("{what}; its counter grew by {grown}"),
+            _ => what,
+        }
+    }
+}
+
+/// Sends the SYNs between two readings of the counters that can tell who decides.
+async fn watch(
+    mut readings: Readings,
+    chains: Vec<(Family, String, String)>,
+    question: &Question,
+    args: FirewallArgs,
+) -> Result<Readings, Why> {
+    let Some(target) = question.target else {
+        return Ok(readings);
+    };
+    let source = question.bind;
+    let shots = args.shots;
+    let mut readings = blocking(move || {
+        for chain in &chains {
+            readings.before(&read(chain)?);
+        }
+        readings.shots = sys::syn::send(target, source, shots);
+        for chain in &chains {
+            readings.after(&read(chain)?);
+        }
+        readings.chains = chains;
+        Ok(readings)
+    })
+    .await?;
+    // Our own SYNs are counted before `connect` returns, the answers come when they come.
+    let start = sys::clock::now();
+    while args.direction == Direction::Reply
+        && readings.shots > 0
+        && !readings.counted()
+        && start.elapsed() < ANSWERS
+    {
+        tokio::time::sleep(LOOKS).await;
+        readings = blocking(move || {
+            for chain in readings.chains.clone() {
+                readings.after(&read(&chain)?);
+            }
+            Ok(readings)
+        })
+        .await?;
+    }
+    Ok(readings)
+}
+
+fn read(
+    (family, table, chain): &(Family, String, String),
+) -> Result<Vec<crate::wire::nft::Rule>, Why> {
+    sys::nft::chain_rules(*family, table, chain).map_err(|error| cannot_list(&error))
+}
+
+/// A client of any family: the first packet that something decides about, else the first.
+fn deciding_packet<'a>(ruleset: &Ruleset, packets: &'a [Packet]) -> &'a Packet {
+    let decided = |packet: &&Packet| {
+        let Decision { ends, doubts, .. } = decide(ruleset, packet);
+        ends.is_some() || !doubts.is_empty()
+    };
+    let found = packets.iter().find(decided).or(packets.first());
+    found.expect("a question has at least one packet")
+}
+
+fn cannot_list(error: &NetlinkError) -> Why {
+    const OPERATION: &str = "list nftables rules";
+    match error.errno() {
+        // nfnetlink knows no such subsystem.
+        Some(nix::errno::Errno::EINVAL) => {
+            Why::Unsupported { what: "nftables in this kernel".to_owned() }
+        }
+        _ => error.why(OPERATION, "CAP_NET_ADMIN"),
+    }
+}
+
+/// Runs system calls that may take a while off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Why> + Send + 'static,
+) -> Result<T, Why> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(Why::Interrupted),
     }
 }

@@ -1,22 +1,43 @@
-//! Expressions (CEL) and texts with expressions in them; three-valued.
+//! Expressions (a subset of CEL) and texts with expressions in them; three-valued.
+//!
+//! Syntax and precedence are CEL's: `cel-core` parses. Types, unknowns and evaluation are our own,
+//! because the language differs from CEL in three rules: null, a step that did not run and a step
+//! that could not look make what needs them *unknown*; integers and floats mix; words are checked
+//! against their vocabulary. No other module may see `cel_core`.
+
+mod ast;
+mod check;
+mod doubt;
+mod eval;
+mod template;
+mod value;
+
+use std::ops::Range;
 
 use serde_json::Value;
+
+use crate::model::types::Type;
+
+pub use check::Scope;
+pub(crate) use check::article;
+pub use doubt::{Doubt, Facts};
+pub use template::Template;
+pub(crate) use template::sole_hole;
+pub use value::{escape, shown};
+
+use ast::Ast;
 
 /// A compiled, type-checked expression.
 #[derive(Debug)]
 pub struct Expr {
     source: String,
-}
-
-/// Text with `{{ expression }}` holes.
-#[derive(Debug)]
-pub struct Template {
-    source: String,
+    ast: Ast,
+    ty: Type,
 }
 
 /// The names an expression can see at run time.
 ///
-/// `target`, `params` and `vantage` are always there; each step that ran is there under its id;
+/// `target` and `params` are always there; each step that saw something is there under its id;
 /// `result` is the current step's own result. A name that is not bound is unknown, not an error.
 #[derive(Debug, Default, Clone)]
 pub struct Bindings {
@@ -33,26 +54,83 @@ pub enum Known {
     Unknown(String),
 }
 
+/// What is wrong with an expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExprError {
+    /// Where, in bytes of the expression's source.
+    pub span: Range<usize>,
+    /// Which kind of mistake.
+    pub kind: ExprErrorKind,
+    /// What is wrong, one sentence.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+/// The kinds of mistakes in an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExprErrorKind {
+    /// Not in the grammar, or a part of CEL that is not offered.
+    Syntax,
+    /// Too long, too deep or with too many parts.
+    TooLarge,
+    /// A name that nothing here has.
+    UnknownName,
+    /// A field that the record lacks.
+    UnknownField,
+    /// A function that does not exist.
+    UnknownFunction,
+    /// Operands or arguments of the wrong type.
+    Type,
+    /// A literal outside a word's vocabulary.
+    Word,
+}
+
 impl Expr {
+    /// Compiles an expression and checks its names and types.
+    ///
+    /// # Errors
+    ///
+    /// Returns every mistake found.
+    pub fn compile(source: &str, scope: &Scope) -> Result<Expr, Vec<ExprError>> {
+        let mut ast = ast::parse(source).map_err(|error| vec![error])?;
+        let ty = check::check(&mut ast, source, scope)?;
+        Ok(Expr { source: source.to_owned(), ast, ty })
+    }
+
     /// Returns the expression as written.
     pub fn source(&self) -> &str {
         &self.source
     }
 
+    /// Returns the type of its value.
+    pub fn ty(&self) -> &Type {
+        &self.ty
+    }
+
     /// Evaluates it.
-    pub fn eval(&self, _bindings: &Bindings) -> Known {
-        Known::Unknown("not built".to_owned())
+    pub fn eval(&self, bindings: &Bindings) -> Known {
+        eval::eval(&self.ast, &self.source, bindings)
+    }
+
+    /// Finds what may make it unknown although `facts` hold; `None` when nothing can.
+    pub fn doubt(&self, facts: &Facts) -> Option<Doubt> {
+        doubt::doubt(&self.ast, &self.source, facts)
+    }
+
+    /// Returns the literal words of `path == "word"` and `path in ["word", …]`, with the path, when
+    /// the whole expression has one of these forms.
+    pub fn words(&self) -> Option<(String, Vec<String>)> {
+        doubt::words(&self.ast)
     }
 }
 
-impl Template {
-    /// Returns the text as written.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// Fills the holes; an unknown value becomes `?`.
-    pub fn fill(&self, _bindings: &Bindings) -> String {
-        self.source.clone()
+impl Known {
+    /// Returns the truth of a condition; `None` when it is unknown or not a bool.
+    pub fn truth(&self) -> Option<bool> {
+        match self {
+            Known::Value(Value::Bool(truth)) => Some(*truth),
+            _ => None,
+        }
     }
 }

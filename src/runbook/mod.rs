@@ -3,7 +3,20 @@
 //! `raw` text becomes a span-carrying node tree, `check` lowers it to the [`Runbook`] below and
 //! reports every error at once; nothing after loading can fail for a reason of the file's own.
 
+mod branch;
+pub mod builtin;
+mod catalogue;
+pub mod code;
 pub mod expr;
+mod graph;
+pub mod load;
+mod params;
+pub mod problem;
+mod read;
+mod step;
+pub mod types;
+mod value;
+mod yaml;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +30,9 @@ use crate::model::types::Type;
 use crate::probe::Spec;
 use crate::runbook::expr::{Expr, Template};
 
+pub use load::{Library, LoadError, builtin, load, parse};
+pub use problem::{LoadErrors, Problem};
+
 /// A checked runbook.
 #[derive(Debug)]
 pub struct Runbook {
@@ -24,6 +40,8 @@ pub struct Runbook {
     pub name: String,
     /// The question it answers.
     pub title: String,
+    /// What it does, in a few sentences.
+    pub about: Option<String>,
     /// `builtin` or the file's path.
     pub source: String,
     /// SHA-256 of its text, hexadecimal.
@@ -197,6 +215,8 @@ pub struct Conclusion {
 pub struct Catalogue {
     /// The entries, in the files' order.
     pub entries: Vec<Entry>,
+    /// The catalogue that it adds to.
+    pub base: Option<Arc<Catalogue>>,
 }
 
 /// The words of one diagnosis.
@@ -246,9 +266,5 @@ pub struct Lookalike {
     pub separate_by: Template,
 }
 
-impl Catalogue {
-    /// Finds the words of a diagnosis.
-    pub fn find(&self, id: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.id == id)
-    }
-}
+#[cfg(test)]
+mod tests;

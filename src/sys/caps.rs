@@ -54,6 +54,12 @@ pub fn effective_uid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
+/// Returns the effective group id.
+pub fn effective_gid() -> u32 {
+    // SAFETY: getegid(2) takes no arguments and cannot fail.
+    unsafe { libc::getegid() }
+}
+
 /// Returns the names of the effective capabilities of this thread; `None` when /proc does not tell.
 pub fn effective_capabilities() -> Option<Vec<String>> {
     capabilities_of(&read_to_string("/proc/thread-self/status").ok()?)

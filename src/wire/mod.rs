@@ -1,6 +1,8 @@
 //! Bytes to headers and messages that no kept crate covers: no I/O, no clock, no `unsafe`.
 #![forbid(unsafe_code)]
 
+pub mod dns;
 pub mod icmp_echo;
+pub mod nft;
 pub mod proc_net;
 pub mod tcp_info;

@@ -1,0 +1,61 @@
+//! Brings a result to stdout and to the files of `--output`.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use crate::cli::args::Global;
+use crate::cli::usage::{Usage, quoted};
+use crate::cli::{files, status, terminal};
+use crate::render::{Format, Style};
+
+/// Checks that the files of `--output` can be written, before anything is sent.
+pub(super) fn check(global: &Global) -> Result<(), Usage> {
+    let mut seen = HashSet::new();
+    for (_, path) in &global.output {
+        let shown = quoted(&path.to_string_lossy());
+        if !seen.insert(path) {
+            return Err(Usage::new(format!("--output names {shown} twice"))
+                .help("give each format a file of its own"));
+        }
+        if let Some(objection) = files::objection(path) {
+            return Err(Usage::new(format!("--output cannot write {shown}: {objection}"))
+                .help("name a file in a directory that exists"));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the result in every format that was asked for; returns the exit status, which is no longer
+/// 0 when something could not be written.
+pub(super) fn deliver(
+    global: &Global,
+    ended: u8,
+    write: impl Fn(Format, &Style, &mut dyn Write) -> io::Result<()>,
+) -> u8 {
+    let mut lost = false;
+    for (format, path) in &global.output {
+        let mut bytes = Vec::new();
+        let written = write(*format, &terminal::file_style(global), &mut bytes)
+            .and_then(|()| files::write_whole(path, &bytes));
+        if let Err(error) = written {
+            let shown = quoted(&path.to_string_lossy());
+            terminal::complain(&format!("error: {shown} could not be written: {error}"));
+            lost = true;
+        }
+    }
+    let mut bytes = Vec::new();
+    let mut stdout = io::stdout().lock();
+    let written = write(global.format, &terminal::style(global), &mut bytes)
+        .and_then(|()| stdout.write_all(&bytes))
+        .and_then(|()| stdout.flush());
+    match written {
+        Ok(()) => {}
+        // The reader has what it wanted (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            terminal::complain(&format!("error: stdout could not be written: {error}"));
+            lost = true;
+        }
+    }
+    if lost && ended == status::DONE { status::INCONCLUSIVE } else { ended }
+}

@@ -1,0 +1,132 @@
+//! `tcpdoctor diagnose TARGET`.
+
+use std::cell::Cell;
+
+use crate::cli::args::{FailOn, Global, Judge};
+use crate::cli::progress::Progress;
+use crate::cli::usage::{Usage, quoted};
+use crate::cli::{deliver, params, runbooks, runtime, status, terminal};
+use crate::engine::{self, Plan};
+use crate::model::report::{TargetEntry, Vantage};
+use crate::model::target::{Host, Target};
+use crate::sys::caps;
+
+/// Diagnoses a target; returns the exit status.
+pub(super) fn run(global: &Global, target: &str, judge: &Judge) -> Result<u8, Usage> {
+    let target = parse(target)?;
+    let entry = entry(&target, global)?;
+    let runbook = runbooks::for_host(global.runbook.as_deref(), &target.host)?;
+    let params = params::bind(&runbook, &global.param)?;
+    deliver::check(global)?;
+    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget: global.budget() };
+    let interrupted = Cell::new(false);
+    let progress = Progress::begin(global);
+    let report = runtime::run(engine::run(plan, runtime::interrupt(&interrupted), |event| {
+        progress.event(event)
+    }));
+    progress.settle();
+    let Some(report) = report else {
+        return Ok(status::INCONCLUSIVE);
+    };
+    if interrupted.get() {
+        terminal::complain("interrupted: the report is a partial one");
+    }
+    let strict = judge.fail_on == Some(FailOn::Degraded);
+    let ended = status::of(report.verdict, strict, interrupted.get());
+    Ok(deliver::deliver(global, ended, |format, style, out| format.write(&report, style, out)))
+}
+
+/// Reads a target.
+pub(super) fn parse(text: &str) -> Result<Target, Usage> {
+    text.parse::<Target>().map_err(|error| {
+        Usage::new(format!("the target {} cannot be used: {}", quoted(text), error.problem))
+            .help(error.hint)
+    })
+}
+
+/// Turns a target into the report's form, with the family asked for.
+fn entry(target: &Target, global: &Global) -> Result<TargetEntry, Usage> {
+    if target.port.is_none() {
+        let shown = quoted(&target.input);
+        let problem = match &target.scheme {
+            Some(scheme) => {
+                format!("the target {shown} has no port, and the scheme {scheme} has no known one")
+            }
+            None => format!("the target {shown} has no port"),
+        };
+        let host = target.host.text().unwrap_or_default();
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        return Err(Usage::new(problem).help(format!(
+            "write host:port, for example {host}:443, or a URL such as https://{host}"
+        )));
+    }
+    agree(target, global)?;
+    Ok(TargetEntry {
+        input: without_secrets(&target.input),
+        host: target.host.text(),
+        port: target.port,
+        scheme: target.scheme.clone(),
+        family: global.family().to_owned(),
+    })
+}
+
+/// Refuses `-4` for an IPv6 address and `-6` for an IPv4 one.
+pub(super) fn agree(target: &Target, global: &Global) -> Result<(), Usage> {
+    let Host::Addr(address, _) = &target.host else {
+        return Ok(());
+    };
+    let (flag, is) = match (global.v4, global.v6, address.is_ipv4()) {
+        (true, _, false) => ("-4", "an IPv6"),
+        (_, true, true) => ("-6", "an IPv4"),
+        _ => return Ok(()),
+    };
+    Err(Usage::new(format!("{flag} does not go with {address}, which is {is} address"))
+        .help(format!("leave {flag} out")))
+}
+
+/// Removes what a report must not carry from the text of a URL: the password, and the query, which
+/// often holds a token. Neither has a part in the diagnosis.
+fn without_secrets(input: &str) -> String {
+    let Some((scheme, rest)) = input.split_once("://") else {
+        return input.to_owned();
+    };
+    let rest = rest.find(['?', '#']).map_or(rest, |end| &rest[..end]);
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let authority = match authority.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((user, _)) => format!("{user}:***@{host}"),
+            None => authority.to_owned(),
+        },
+        None => authority.to_owned(),
+    };
+    format!("{scheme}://{authority}{path}")
+}
+
+/// Says where we look from.
+fn vantage() -> Vantage {
+    Vantage {
+        hostname: caps::hostname().unwrap_or_else(|| "this machine".to_owned()),
+        kernel: caps::kernel_release().unwrap_or_else(|| "unknown".to_owned()),
+        uid: caps::effective_uid(),
+        capabilities: caps::effective_capabilities().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_and_queries_stay_out_of_reports() {
+        let cases = [
+            ("postgres://u:p@db/app?x=1", "postgres://u:***@db/app"),
+            ("https://token@api.test/v1#f", "https://token@api.test/v1"),
+            ("https://a:b:c@h", "https://a:***@h"),
+            ("https://h/a@b:c", "https://h/a@b:c"),
+            ("db.test:5432", "db.test:5432"),
+        ];
+        for (input, kept) in cases {
+            assert_eq!(without_secrets(input), kept);
+        }
+    }
+}

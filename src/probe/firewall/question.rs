@@ -1,0 +1,145 @@
+//! The arguments as packets: which headers, which way, by which interface.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use super::packet::{CLIENT_PORTS, Device, Packet, SYN, SYN_ACK};
+use super::{Direction, FirewallArgs};
+use crate::model::outcome::Why;
+use crate::sys;
+
+/// What is asked about.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// The packet; one of each family when any client is meant. Never empty.
+    pub(super) packets: Vec<Packet>,
+    /// Where our SYNs would go.
+    pub(super) target: Option<SocketAddr>,
+    /// Where they would come from, when the caller said so.
+    pub(super) bind: Option<IpAddr>,
+}
+
+impl Question {
+    /// Builds the packet; what the caller did not say is looked up in the routing table.
+    pub(super) fn from_args(args: &FirewallArgs) -> Result<Question, Why> {
+        let (remote, scope) = match &args.address {
+            Some(text) => {
+                let (address, scope) = address(text)?;
+                (Some(address), scope)
+            }
+            None => (None, None),
+        };
+        let own = match &args.source {
+            Some(text) => Some(address(text)?.0),
+            None => None,
+        };
+        let Some(remote) = remote else {
+            return Question::any_client(args, own);
+        };
+        let route = match args.direction {
+            Direction::Input => None,
+            Direction::Output | Direction::Reply => sys::egress::toward(remote),
+        };
+        let named = args.device.clone().or(scope);
+        let routed = route.as_ref().map(|route| route.device.clone());
+        let name =
+            named.or(routed.filter(|name| args.direction != Direction::Reply || name != "lo"));
+        let device = name.map(device);
+        let index = device.as_ref().and_then(|device| device.index);
+        let target = match remote {
+            IpAddr::V4(_) => SocketAddr::new(remote, args.port),
+            IpAddr::V6(v6) => {
+                let scope = if v6.is_unicast_link_local() { index } else { None };
+                SocketAddrV6::new(v6, args.port, 0, scope.unwrap_or(0)).into()
+            }
+        };
+        let mut packet = blank(args, remote.is_ipv6());
+        packet.device = device;
+        let routed_source = route.and_then(|route| route.source);
+        let here = own.or(routed_source);
+        match args.direction {
+            Direction::Output => {
+                packet.source = here;
+                packet.destination = Some(remote);
+                packet.local_destination = packet.device.is_some().then(|| packet.loopback());
+            }
+            Direction::Input | Direction::Reply => {
+                packet.source = Some(remote);
+                packet.destination = here;
+                packet.local_source = packet.device.is_some().then(|| packet.loopback());
+            }
+        }
+        Ok(Question { packets: vec![packet], target: Some(target), bind: own })
+    }
+
+    fn any_client(args: &FirewallArgs, own: Option<IpAddr>) -> Result<Question, Why> {
+        if args.direction != Direction::Input {
+            return Err(Why::Depends { on: "address".to_owned() });
+        }
+        let families = match own {
+            Some(own) => vec![own.is_ipv6()],
+            None => vec![false, true],
+        };
+        let packets = families.into_iter().map(|v6| {
+            let mut packet = blank(args, v6);
+            packet.destination = own;
+            packet.device = args.device.clone().map(device);
+            packet.local_source = packet.device.is_some().then(|| packet.loopback());
+            packet
+        });
+        Ok(Question { packets: packets.collect(), target: None, bind: None })
+    }
+}
+
+/// A packet of a direction, without what depends on addresses.
+fn blank(args: &FirewallArgs, v6: bool) -> Packet {
+    let port = (args.port, args.port);
+    let ours = sys::egress::local_ports().unwrap_or(CLIENT_PORTS);
+    let sends = args.direction == Direction::Output;
+    let (source_ports, destination_ports) = match args.direction {
+        Direction::Output => (ours, port),
+        Direction::Input => (CLIENT_PORTS, port),
+        Direction::Reply => (port, ours),
+    };
+    Packet {
+        direction: args.direction,
+        v6,
+        source: None,
+        destination: None,
+        source_ports,
+        destination_ports,
+        flags: match args.direction {
+            Direction::Reply => SYN_ACK,
+            Direction::Output | Direction::Input => SYN,
+        },
+        device: None,
+        local_source: sends.then_some(true),
+        local_destination: (!sends).then_some(true),
+        uid: sends.then(sys::caps::effective_uid),
+        gid: sends.then(sys::caps::effective_gid),
+    }
+}
+
+fn device(name: String) -> Device {
+    let index = sys::egress::device_index(&name);
+    Device { name, index }
+}
+
+/// Reads an address, with an interface behind `%`.
+fn address(text: &str) -> Result<(IpAddr, Option<String>), Why> {
+    let (address, scope) = match text.split_once('%') {
+        Some((address, scope)) => (address, Some(scope.to_owned())),
+        None => (text, None),
+    };
+    let address = address.trim_matches(['[', ']']);
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V6(v6)) => Ok((plain(v6), scope)),
+        Ok(address) => Ok((address, scope)),
+        Err(_) => Err(Why::Unsupported { what: format!("address {text:?}") }),
+    }
+}
+
+/// A v4-mapped address is IPv4 on the wire.
+fn plain(address: Ipv6Addr) -> IpAddr {
+    let mapped: Option<Ipv4Addr> = address.to_ipv4_mapped();
+    mapped.map_or(IpAddr::V6(address), IpAddr::V4)
+}

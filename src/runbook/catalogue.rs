@@ -1,0 +1,224 @@
+//! The words of diagnoses: catalogue files, and a runbook's own `diagnoses`.
+
+use super::branch::PLACES;
+use super::code::Code;
+use super::expr::{Scope, Template};
+use super::read::{Fields, Reader};
+use super::yaml::{Key, Node};
+use super::{Catalogue, Entry, Lookalike, RemedyText};
+use crate::model::diagnosis::{Confidence, RemedyPlace, Severity};
+use crate::model::layer::Layer;
+use crate::model::types::Type;
+
+/// The severities by name.
+pub(super) const SEVERITIES: [(&str, Severity); 3] =
+    [("info", Severity::Info), ("warning", Severity::Warning), ("critical", Severity::Critical)];
+const CONFIDENCES: [(&str, Confidence); 3] = [
+    ("possible", Confidence::Possible),
+    ("likely", Confidence::Likely),
+    ("confirmed", Confidence::Confirmed),
+];
+const REMEDY_PLACES: [(&str, RemedyPlace); 3] = [
+    ("here", RemedyPlace::Here),
+    ("target", RemedyPlace::Target),
+    ("network", RemedyPlace::Network),
+];
+const KEYS: [&str; 10] = [
+    "layer",
+    "severity",
+    "confidence",
+    "location",
+    "title",
+    "summary",
+    "meaning",
+    "needs",
+    "remedies",
+    "lookalikes",
+];
+
+/// How a file's texts are taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Texts {
+    /// Parsed and checked.
+    Checked,
+    /// Kept for later: the built-in ones, which a test checks.
+    Later,
+}
+
+impl Reader {
+    /// Reads a catalogue file.
+    pub(super) fn catalogue_file(&mut self, root: &Node, texts: Texts) -> Vec<Entry> {
+        let what = "a catalogue file";
+        let Some(fields) = self.fields(root, what, &["format", "diagnoses"]) else {
+            return Vec::new();
+        };
+        self.format(fields, root, what);
+        match self.need(fields, root, what, "diagnoses") {
+            Some(node) => self.diagnoses(node, texts, false),
+            None => Vec::new(),
+        }
+    }
+
+    /// Reads the mapping under `diagnoses`. A runbook's own ids begin with `x-`.
+    pub(super) fn diagnoses(&mut self, node: &Node, texts: Texts, own: bool) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for (key, value) in self.entries(node, "`diagnoses`").unwrap_or_default() {
+            self.diagnosis_id(key, own);
+            if let Some(entry) = self.diagnosis(key, value, texts) {
+                entries.push(entry);
+            }
+        }
+        entries
+    }
+
+    fn diagnosis_id(&mut self, key: &Key, own: bool) {
+        let part = |text: &str| {
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c))
+        };
+        let fine = key.name.len() <= 100 && key.name.contains('.') && key.name.split('.').all(part);
+        if !fine {
+            let help = "write layer.problem in small letters, as in x-db.failover_running";
+            let message = format!("`{}` cannot be a diagnosis id", key.name);
+            self.wrong(Code::BAD_NAME, &key.span, message, Some(help.to_owned()));
+        } else if own && !key.name.starts_with("x-") {
+            let message = format!("`{}` does not begin with x-", key.name);
+            let help = Some(format!("name it x-{}", key.name));
+            self.wrong(Code::BAD_NAME, &key.span, message, help);
+        }
+    }
+
+    fn diagnosis(&mut self, key: &Key, node: &Node, texts: Texts) -> Option<Entry> {
+        let what = "a diagnosis";
+        let fields = self.fields(node, what, &KEYS)?;
+        let layers = Layer::ALL.map(|layer| (layer.name(), layer));
+        let layer = self.need(fields, node, what, "layer");
+        let layer = layer.and_then(|node| self.word(node, "`layer`", &layers));
+        let severity = self.need(fields, node, what, "severity");
+        let severity = severity.and_then(|node| self.word(node, "`severity`", &SEVERITIES));
+        let confidence = match fields.find("confidence") {
+            Some(node) => self.word(node, "`confidence`", &CONFIDENCES),
+            None => Some(Confidence::Likely),
+        };
+        let place = self.need(fields, node, what, "location");
+        let place = place.and_then(|node| self.word(node, "`location`", &PLACES));
+        let needs = self.needs(fields);
+        let mut scope = Scope::default();
+        if texts == Texts::Checked {
+            scope.add("target", super::types::target());
+            for need in &needs {
+                scope.add(need.as_str(), Type::Any);
+            }
+        }
+        let title = self.need(fields, node, what, "title");
+        let title = title.and_then(|node| self.words_of(node, "`title`", &scope, texts));
+        let summary = self.need(fields, node, what, "summary");
+        let summary = summary.and_then(|node| self.words_of(node, "`summary`", &scope, texts));
+        let meaning = match fields.find("meaning") {
+            Some(node) => self.text(node, "`meaning`").unwrap_or_default().trim().to_owned(),
+            None => String::new(),
+        };
+        let remedies = self.remedies(fields, &scope, texts);
+        let lookalikes = self.lookalikes(fields, &key.name, &scope, texts);
+        Some(Entry {
+            id: key.name.clone(),
+            layer: layer?,
+            severity: severity?,
+            confidence: confidence?,
+            place: place?,
+            title: title?,
+            summary: summary?,
+            meaning,
+            needs,
+            remedies,
+            lookalikes,
+        })
+    }
+
+    fn words_of(
+        &mut self,
+        node: &Node,
+        what: &str,
+        scope: &Scope,
+        texts: Texts,
+    ) -> Option<Template> {
+        match texts {
+            Texts::Checked => self.template(node, what, scope),
+            Texts::Later => self.text(node, what).map(Template::lazy),
+        }
+    }
+
+    fn needs(&mut self, fields: Fields<'_>) -> Vec<String> {
+        let Some(node) = fields.find("needs") else {
+            return Vec::new();
+        };
+        let mut needs = Vec::new();
+        for (need, node) in self.texts(node, "`needs`").unwrap_or_default() {
+            self.name(need, &node.span, "a value's name", false);
+            needs.push(need.to_owned());
+        }
+        needs
+    }
+
+    fn remedies(&mut self, fields: Fields<'_>, scope: &Scope, texts: Texts) -> Vec<RemedyText> {
+        let mut remedies = Vec::new();
+        let Some(node) = fields.find("remedies") else {
+            return remedies;
+        };
+        let what = "a remedy";
+        for item in self.list(node, "`remedies`").unwrap_or_default() {
+            let Some(fields) = self.fields(item, what, &["text", "command", "where"]) else {
+                continue;
+            };
+            let text = self.need(fields, item, what, "text");
+            let text = text.and_then(|node| self.words_of(node, "`text`", scope, texts));
+            let command = fields.find("command");
+            let command = command.and_then(|node| self.words_of(node, "`command`", scope, texts));
+            let place = self.need(fields, item, what, "where");
+            let place = place.and_then(|node| self.word(node, "`where`", &REMEDY_PLACES));
+            if let (Some(text), Some(place)) = (text, place) {
+                remedies.push(RemedyText { text, command, place });
+            }
+        }
+        remedies
+    }
+
+    fn lookalikes(
+        &mut self,
+        fields: Fields<'_>,
+        id: &str,
+        scope: &Scope,
+        texts: Texts,
+    ) -> Vec<Lookalike> {
+        let mut lookalikes = Vec::new();
+        let Some(node) = fields.find("lookalikes") else {
+            return lookalikes;
+        };
+        for (key, value) in self.entries(node, "`lookalikes`").unwrap_or_default() {
+            if key.name == id {
+                let message = format!("`{id}` is listed as its own look-alike");
+                self.wrong(Code::DIAGNOSIS, &key.span, message, None);
+            }
+            if let Some(separate_by) = self.words_of(value, "a way to separate", scope, texts) {
+                lookalikes.push(Lookalike { id: key.name.clone(), separate_by });
+            }
+        }
+        lookalikes
+    }
+}
+
+impl Catalogue {
+    /// Finds the words of a diagnosis.
+    pub fn find(&self, id: &str) -> Option<&Entry> {
+        let own = self.entries.iter().find(|entry| entry.id == id);
+        own.or_else(|| self.base.as_ref()?.find(id))
+    }
+
+    /// Returns every entry: its own, then those of the catalogue below.
+    pub fn all(&self) -> impl Iterator<Item = &Entry> {
+        let below = self.base.iter().flat_map(|base| base.entries.iter());
+        self.entries.iter().chain(below)
+    }
+}

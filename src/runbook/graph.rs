@@ -1,0 +1,253 @@
+//! Checks over the steps as a whole: cycles, steps never reached, cases not covered, and
+//! conditions that may be unknown where nothing says what to do then.
+
+use std::ops::Range;
+
+use super::code::Code;
+use super::expr::{Expr, Facts};
+use super::read::Reader;
+use super::step::Draft;
+use super::yaml::Node;
+use super::{Branch, Kind, Next, Param};
+use crate::model::types::Type;
+
+/// A way from one step to another.
+struct Edge {
+    to: usize,
+    span: Range<usize>,
+}
+
+impl Reader {
+    /// Checks the steps as a whole.
+    pub(super) fn graph(&mut self, drafts: &[Draft], start: usize, params: &[Param]) {
+        let edges: Vec<Vec<Edge>> = drafts.iter().map(edges).collect();
+        for draft in drafts {
+            self.covered(draft);
+        }
+        let order = self.cycles(drafts, &edges, start);
+        self.unreached(drafts, &edges, start);
+        if let Some(order) = order {
+            self.doubts(drafts, &order, start, params);
+        }
+    }
+
+    /// Wants an `else`, unless the conditions name every word of a result's field.
+    fn covered(&mut self, draft: &Draft) {
+        let step = &draft.step;
+        if matches!(step.kind, Kind::Ask { .. }) || step.branches.is_empty() {
+            return;
+        }
+        if step.branches.iter().any(|branch| branch.when.is_none()) {
+            return;
+        }
+        let missing = match uncovered(draft) {
+            Some(missing) if missing.is_empty() => return,
+            Some(missing) => Some(format!("not covered: {}", missing.join(", "))),
+            None => None,
+        };
+        let help = missing.unwrap_or_else(|| "add `- else: step` as the last branch".to_owned());
+        let message = format!("the branches of `{}` do not cover every case", step.id);
+        self.wrong(Code::NO_ELSE, &draft.branches, message, Some(help));
+    }
+
+    /// Reports cycles; returns the steps reached in an order in which every step comes after those
+    /// that lead to it, or nothing when there is a cycle.
+    fn cycles(
+        &mut self,
+        drafts: &[Draft],
+        edges: &[Vec<Edge>],
+        start: usize,
+    ) -> Option<Vec<usize>> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mark {
+            New,
+            Open,
+            Done,
+        }
+        let mut marks = vec![Mark::New; drafts.len()];
+        let mut order = Vec::new();
+        let mut cyclic = false;
+        let roots = std::iter::once(start).chain(0..drafts.len());
+        for root in roots {
+            if marks[root] != Mark::New {
+                continue;
+            }
+            // An explicit stack: step and its next edge.
+            let mut stack = vec![(root, 0)];
+            marks[root] = Mark::Open;
+            while let Some((at, next)) = stack.pop() {
+                let Some(edge) = edges[at].get(next) else {
+                    marks[at] = Mark::Done;
+                    order.push(at);
+                    continue;
+                };
+                stack.push((at, next + 1));
+                match marks[edge.to] {
+                    Mark::New => {
+                        marks[edge.to] = Mark::Open;
+                        stack.push((edge.to, 0));
+                    }
+                    Mark::Open => {
+                        cyclic = true;
+                        let from = stack.iter().position(|(step, _)| *step == edge.to);
+                        let round: Vec<&str> = stack[from.unwrap_or(0)..]
+                            .iter()
+                            .map(|(step, _)| drafts[*step].step.id.as_str())
+                            .chain([drafts[edge.to].step.id.as_str()])
+                            .collect();
+                        let message = format!("this leads back: {}", round.join(" → "));
+                        let other = (drafts[edge.to].id.clone(), "to here".to_owned());
+                        self.problem(Code::CYCLE, &edge.span, message, None, Some(other));
+                    }
+                    Mark::Done => {}
+                }
+            }
+        }
+        order.reverse();
+        (!cyclic).then_some(order)
+    }
+
+    fn unreached(&mut self, drafts: &[Draft], edges: &[Vec<Edge>], start: usize) {
+        let mut reached = vec![false; drafts.len()];
+        let mut open = vec![start];
+        while let Some(at) = open.pop() {
+            if !std::mem::replace(&mut reached[at], true) {
+                open.extend(edges[at].iter().map(|edge| edge.to));
+            }
+        }
+        for (at, draft) in drafts.iter().enumerate() {
+            if reached[at] {
+                continue;
+            }
+            let early = drafts.iter().any(|other| {
+                let meanwhile = other.step.meanwhile.as_ref();
+                meanwhile.is_some_and(|meanwhile| meanwhile.start.contains(&at))
+            });
+            let help = early
+                .then(|| "it is only started early, and its result is never waited for".to_owned());
+            let message = format!("no branch leads to the step `{}`", draft.step.id);
+            self.wrong(Code::UNREACHABLE, &draft.id, message, help);
+        }
+    }
+
+    /// Follows what is certainly known along every way, and finds conditions that may be unknown.
+    fn doubts(&mut self, drafts: &[Draft], order: &[usize], start: usize, params: &[Param]) {
+        let mut base = Facts::default();
+        base.add("target.input");
+        base.add("target.family");
+        base.add("params");
+        for param in params {
+            base.add(&format!("params.{}", param.name));
+        }
+        let mut known: Vec<Option<Facts>> = vec![None; drafts.len()];
+        known[start] = Some(base);
+        for &at in order {
+            let Some(before) = known[at].clone() else {
+                continue;
+            };
+            let draft = &drafts[at];
+            for (to, facts) in self.ways_out(draft, &before) {
+                let facts = facts.renamed("result", &draft.step.id);
+                known[to] = Some(match known[to].take() {
+                    Some(other) => other.both(&facts),
+                    None => facts,
+                });
+            }
+        }
+    }
+
+    fn ways_out(&mut self, draft: &Draft, before: &Facts) -> Vec<(usize, Facts)> {
+        let step = &draft.step;
+        let mut out = Vec::new();
+        let mut lead = |branch: &Branch, facts: &Facts| {
+            if let Next::Goto(to) = branch.next {
+                out.push((to, facts.clone()));
+            }
+        };
+        if let Some(branch) = &step.unknown {
+            lead(branch, before);
+        }
+        let mut facts = before.clone();
+        match &step.kind {
+            Kind::Ask { choices, no_input, .. } => {
+                lead(no_input, before);
+                facts.add("result.answer");
+                for (_, branch) in choices {
+                    lead(branch, &facts);
+                }
+            }
+            Kind::Decide => {}
+            Kind::Probe { .. } | Kind::Use { .. } => {
+                facts.add("result");
+                facts.add(&step.id);
+            }
+        }
+        for (branch, (node, _)) in step.branches.iter().zip(&draft.arms) {
+            let Some(when) = &branch.when else {
+                lead(branch, &facts);
+                continue;
+            };
+            if step.unknown.is_none() {
+                self.doubt(step.id.as_str(), when, node.as_ref(), &facts);
+            }
+            lead(branch, &facts.when_true(when));
+            facts = facts.when_false(when);
+        }
+        out
+    }
+
+    fn doubt(&mut self, step: &str, when: &Expr, node: Option<&Node>, facts: &Facts) {
+        let (Some(doubt), Some(node)) = (when.doubt(facts), node) else {
+            return;
+        };
+        let span = self.within(node, doubt.span);
+        let message = format!("{}, and the step `{step}` has no `unknown:` arm", doubt.why);
+        let help = "add `unknown: step`, or ask for it first with has(…) && …".to_owned();
+        self.wrong(Code::NO_UNKNOWN, &span, message, Some(help));
+    }
+}
+
+fn edges(draft: &Draft) -> Vec<Edge> {
+    let step = &draft.step;
+    let (no_input, choices) = match &step.kind {
+        Kind::Ask { choices, no_input, .. } => (Some(&**no_input), choices.as_slice()),
+        _ => (None, &[][..]),
+    };
+    let others = step.unknown.iter().chain(no_input);
+    let others = others.chain(choices.iter().map(|(_, branch)| branch));
+    let arms = step.branches.iter().zip(draft.arms.iter().map(|(_, span)| span));
+    arms.chain(others.zip(&draft.others))
+        .filter_map(|(branch, span)| match branch.next {
+            Next::Goto(to) => Some(Edge { to, span: span.clone() }),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Returns the words that no branch names, when every branch names words of the same field of the
+/// step's own result.
+fn uncovered(draft: &Draft) -> Option<Vec<String>> {
+    let mut path: Option<String> = None;
+    let mut named = Vec::new();
+    for branch in &draft.step.branches {
+        let (this, words) = branch.when.as_ref()?.words()?;
+        if path.get_or_insert_with(|| this.clone()) != &this {
+            return None;
+        }
+        named.extend(words);
+    }
+    let path = path?;
+    let field = path.strip_prefix("result.")?;
+    let Kind::Probe { spec, .. } = &draft.step.kind else {
+        return None;
+    };
+    let field = super::types::of(spec).result.field(field)?;
+    let Type::Word(words) = &field.ty else {
+        return None;
+    };
+    if field.nullable {
+        return None;
+    }
+    let missing = words.iter().filter(|word| !named.contains(&word.name));
+    Some(missing.map(|word| word.name.clone()).collect())
+}

@@ -1,0 +1,211 @@
+//! What is wrong with a file: all problems at once, each with its place, code and help.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use super::code::Code;
+
+/// The most problems that are kept for one file; the rest is counted.
+const MOST: usize = 100;
+
+/// A file's name and text, kept for showing its lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The path as given, or `builtin:NAME`.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// One problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub source: Arc<Source>,
+    /// Where, in bytes of the text.
+    pub span: Range<usize>,
+    /// Its stable code.
+    pub code: Code,
+    /// What is wrong, one sentence.
+    pub message: String,
+    /// A few words under the marked text.
+    pub label: Option<String>,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// Another place that belongs to it, with a few words.
+    pub other: Option<(Range<usize>, String)>,
+}
+
+impl Problem {
+    /// Returns the line, counted from 1.
+    pub fn line(&self) -> usize {
+        position(&self.source.text, self.span.start).0
+    }
+
+    /// Returns the column in characters, counted from 1.
+    pub fn column(&self) -> usize {
+        position(&self.source.text, self.span.start).1
+    }
+
+    /// Returns `file:line:column: code: message`.
+    pub fn brief(&self) -> String {
+        let (line, column) = position(&self.source.text, self.span.start);
+        format!(
+            "{}:{line}:{column}: {}: {}",
+            shown(&self.source.name),
+            self.code.name(),
+            shown(&self.message)
+        )
+    }
+
+    fn render(&self, renderer: &Renderer) -> String {
+        let text = visible(&self.source.text);
+        let end = text.len();
+        let clamp = |span: &Range<usize>| {
+            let start = boundary(&text, span.start.min(end));
+            // A long span is cut at its first line: the place matters, not the whole block.
+            let stop = boundary(&text, span.end.clamp(start, end));
+            let line_end = text[start..stop].find('\n').map_or(stop, |at| start + at);
+            start..line_end.max(start)
+        };
+        let message = shown(&self.message);
+        let name = shown(&self.source.name);
+        let label = self.label.as_deref().map(shown);
+        let mut annotation = AnnotationKind::Primary.span(clamp(&self.span));
+        if let Some(label) = &label {
+            annotation = annotation.label(label);
+        }
+        let mut snippet = Snippet::source(&text).path(&name).annotation(annotation);
+        let other = self.other.as_ref().map(|(span, label)| (span, shown(label)));
+        if let Some((span, label)) = &other {
+            let annotation = AnnotationKind::Context.span(clamp(span)).label(label);
+            snippet = snippet.annotation(annotation);
+        }
+        let help = self.help.as_deref().map(shown);
+        let mut group = Level::ERROR.primary_title(&message).id(self.code.name()).element(snippet);
+        if let Some(help) = &help {
+            group = group.element(Level::HELP.message(help));
+        }
+        renderer.render(&[group]).to_string()
+    }
+}
+
+/// Everything that is wrong with one or more files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadErrors {
+    /// The problems, in the order of the text.
+    pub problems: Vec<Problem>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+impl LoadErrors {
+    /// Returns all problems as plain text, with their lines underlined.
+    pub fn render(&self) -> String {
+        let renderer = Renderer::plain();
+        let mut out = String::new();
+        for problem in &self.problems {
+            out.push_str(&problem.render(&renderer));
+            out.push_str("\n\n");
+        }
+        out.push_str(&self.count());
+        out.push('\n');
+        out
+    }
+
+    fn count(&self) -> String {
+        match self.problems.len() + self.more {
+            1 => "1 problem".to_owned(),
+            count if self.more == 0 => format!("{count} problems"),
+            count => format!("{count} problems, {} shown", self.problems.len()),
+        }
+    }
+
+    pub(super) fn push(&mut self, problem: Problem) {
+        if self.problems.len() < MOST {
+            self.problems.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Sorts by place, and drops what was said twice.
+    pub(super) fn sort(&mut self) {
+        self.problems.sort_by(|a, b| (a.span.start, a.code).cmp(&(b.span.start, b.code)));
+        self.problems.dedup();
+    }
+}
+
+impl fmt::Display for LoadErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, problem) in self.problems.iter().enumerate() {
+            if at > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{}", problem.brief())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LoadErrors {}
+
+/// Returns line and column of a byte, both counted from 1, the column in characters.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..boundary(text, at.min(text.len()))];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+fn boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Makes a file's text safe to show without moving a byte: control characters become `?`s.
+fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c.to_string(),
+            // A carriage return before a newline is left to the renderer's line splitting.
+            c if c.is_control()
+                || super::expr::escape(c.encode_utf8(&mut [0; 4])).len() > c.len_utf8() =>
+            {
+                "?".repeat(c.len_utf8())
+            }
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+fn shown(text: &str) -> String {
+    super::expr::escape(text)
+}
+
+/// Suggests the nearest known name, or lists what there is.
+pub(crate) fn did_you_mean(found: &str, known: &[&str], what: &str) -> String {
+    let mut best: Option<(f64, &str)> = None;
+    for name in known {
+        let likeness = strsim::jaro_winkler(&found.to_lowercase(), &name.to_lowercase());
+        let typo = strsim::damerau_levenshtein(found, name) <= 2 && found.len() > 3;
+        let likeness = if typo { likeness.max(0.9) } else { likeness };
+        if likeness >= 0.84 && best.is_none_or(|(other, _)| likeness > other) {
+            best = Some((likeness, name));
+        }
+    }
+    if let Some((_, name)) = best {
+        return format!("did you mean `{name}`?");
+    }
+    if known.is_empty() {
+        return format!("there are no {what} here");
+    }
+    const SHOWN: usize = 24;
+    let listed: Vec<&str> = known.iter().take(SHOWN).copied().collect();
+    let more = if known.len() > SHOWN { " …" } else { "" };
+    format!("the {what} are {}{more}", listed.join(", "))
+}

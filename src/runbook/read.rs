@@ -1,0 +1,336 @@
+//! Reading a node tree: keys, words, texts and expressions, with every complaint collected.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::code::Code;
+use super::expr::{Expr, ExprError, ExprErrorKind, Scope, Template};
+use super::problem::{LoadErrors, Problem, Source, did_you_mean};
+use super::yaml::{Key, Node, Yaml};
+
+/// A file while it is read.
+pub(super) struct Reader {
+    pub(super) source: Arc<Source>,
+    pub(super) errors: LoadErrors,
+}
+
+/// The keys of a mapping, all of them known.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'a> {
+    entries: &'a [(Key, Node)],
+}
+
+impl<'a> Fields<'a> {
+    /// Finds the value of a key; of a duplicate, the first.
+    pub(super) fn find(self, key: &str) -> Option<&'a Node> {
+        self.entry(key).map(|(_, value)| value)
+    }
+
+    /// Finds a key with its value.
+    pub(super) fn entry(self, key: &str) -> Option<(&'a Key, &'a Node)> {
+        let mut entries = self.entries.iter();
+        entries.find(|(known, _)| known.name == key).map(|(key, value)| (key, value))
+    }
+}
+
+impl Reader {
+    pub(super) fn new(source: Arc<Source>) -> Reader {
+        Reader { source, errors: LoadErrors::default() }
+    }
+
+    /// Adds a problem.
+    pub(super) fn wrong(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.problem(code, span, message.into(), help, None);
+    }
+
+    /// Adds a problem that concerns two places.
+    pub(super) fn problem(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        message: String,
+        help: Option<String>,
+        other: Option<(Range<usize>, String)>,
+    ) {
+        self.errors.push(Problem {
+            source: Arc::clone(&self.source),
+            span: span.clone(),
+            code,
+            message,
+            label: None,
+            help,
+            other,
+        });
+    }
+
+    /// Ends reading: the value, or everything that was wrong.
+    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, LoadErrors> {
+        self.errors.sort();
+        match value {
+            Some(value) if self.errors.problems.is_empty() => Ok(value),
+            _ => Err(self.errors),
+        }
+    }
+
+    /// Reads a mapping's entries; duplicate keys are complained about.
+    pub(super) fn entries<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a [(Key, Node)]> {
+        let Yaml::Map(entries) = &node.value else {
+            self.type_error(node, what, "a mapping");
+            return None;
+        };
+        for (at, (key, _)) in entries.iter().enumerate() {
+            if let Some((first, _)) = entries[..at].iter().find(|(k, _)| k.name == key.name) {
+                self.problem(
+                    Code::DUPLICATE_KEY,
+                    &key.span,
+                    format!("`{}` is written twice in {what}", key.name),
+                    None,
+                    Some((first.span.clone(), "first written here".to_owned())),
+                );
+            }
+        }
+        Some(entries)
+    }
+
+    /// Reads a mapping whose keys are all in `known`.
+    pub(super) fn fields<'a>(
+        &mut self,
+        node: &'a Node,
+        what: &str,
+        known: &[&str],
+    ) -> Option<Fields<'a>> {
+        let entries = self.entries(node, what)?;
+        for (key, _) in entries {
+            if !known.contains(&key.name.as_str()) {
+                self.wrong(
+                    Code::UNKNOWN_KEY,
+                    &key.span,
+                    format!("{what} has no key `{}`", key.name),
+                    Some(did_you_mean(&key.name, known, "keys")),
+                );
+            }
+        }
+        Some(Fields { entries })
+    }
+
+    /// Reads a key that must be there.
+    pub(super) fn need<'a>(
+        &mut self,
+        fields: Fields<'a>,
+        node: &Node,
+        what: &str,
+        key: &str,
+    ) -> Option<&'a Node> {
+        let found = fields.find(key);
+        if found.is_none() {
+            let place = fields.entries.first().map_or(&node.span, |(first, _)| &first.span);
+            let message = format!("{what} lacks the key `{key}`");
+            self.wrong(Code::MISSING_KEY, place, message, None);
+        }
+        found
+    }
+
+    pub(super) fn type_error(&mut self, node: &Node, what: &str, wanted: &str) {
+        let message = format!("{what} must be {wanted}, not {}", node.value.kind());
+        let help = match (&node.value, wanted) {
+            (Yaml::Bool(_) | Yaml::Int(_) | Yaml::Float(_), "text") => {
+                Some("put it in quotes".to_owned())
+            }
+            (Yaml::Map(_), "text") => Some("a text that begins with { is put in quotes".to_owned()),
+            _ => None,
+        };
+        self.wrong(Code::WRONG_TYPE, &node.span, message, help);
+    }
+
+    /// Reads text.
+    pub(super) fn text<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a str> {
+        match &node.value {
+            Yaml::Text(text) => Some(text),
+            _ => {
+                self.type_error(node, what, "text");
+                None
+            }
+        }
+    }
+
+    /// Reads a list.
+    pub(super) fn list<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a [Node]> {
+        match &node.value {
+            Yaml::List(items) => Some(items),
+            _ => {
+                self.type_error(node, what, "a list");
+                None
+            }
+        }
+    }
+
+    /// Reads a list of texts, each once.
+    pub(super) fn texts<'a>(
+        &mut self,
+        node: &'a Node,
+        what: &str,
+    ) -> Option<Vec<(&'a str, &'a Node)>> {
+        let items = self.list(node, what)?;
+        let item_name = format!("an item of {what}");
+        let mut found: Vec<(&str, &Node)> = Vec::new();
+        for item in items {
+            let Some(text) = self.text(item, &item_name) else {
+                continue;
+            };
+            if found.iter().any(|(known, _)| *known == text) {
+                let message = format!("`{text}` is listed twice in {what}");
+                self.wrong(Code::DUPLICATE_KEY, &item.span, message, None);
+                continue;
+            }
+            found.push((text, item));
+        }
+        Some(found)
+    }
+
+    /// Reads one of a fixed set of words.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        node: &Node,
+        what: &str,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        let text = self.text(node, what)?;
+        let found = words.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.wrong(
+                Code::UNKNOWN_WORD,
+                &node.span,
+                format!("{what} cannot be `{text}`"),
+                Some(did_you_mean(text, &known, "words")),
+            );
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// Reads a text with expressions in it.
+    pub(super) fn template(&mut self, node: &Node, what: &str, scope: &Scope) -> Option<Template> {
+        let text = self.text(node, what)?;
+        match Template::parse(text, scope) {
+            Ok(template) => Some(template),
+            Err(errors) => {
+                self.expression_errors(node, 0, errors);
+                None
+            }
+        }
+    }
+
+    /// Reads an expression.
+    pub(super) fn expr(&mut self, node: &Node, what: &str, scope: &Scope) -> Option<Expr> {
+        let source = match &node.value {
+            Yaml::Bool(true) => "true",
+            Yaml::Bool(false) => "false",
+            _ => self.text(node, what)?,
+        };
+        self.compile(node, source, 0, scope)
+    }
+
+    /// Compiles an expression that stands `offset` bytes into a node's text.
+    pub(super) fn compile(
+        &mut self,
+        node: &Node,
+        source: &str,
+        offset: usize,
+        scope: &Scope,
+    ) -> Option<Expr> {
+        match Expr::compile(source, scope) {
+            Ok(expr) => Some(expr),
+            Err(errors) => {
+                self.expression_errors(node, offset, errors);
+                None
+            }
+        }
+    }
+
+    fn expression_errors(&mut self, node: &Node, offset: usize, errors: Vec<ExprError>) {
+        for error in errors {
+            let code = match error.kind {
+                ExprErrorKind::Syntax => Code::EXPRESSION,
+                ExprErrorKind::TooLarge => Code::EXPRESSION_SIZE,
+                ExprErrorKind::UnknownName => Code::UNKNOWN_NAME,
+                ExprErrorKind::UnknownField => Code::UNKNOWN_FIELD,
+                ExprErrorKind::UnknownFunction => Code::UNKNOWN_FUNCTION,
+                ExprErrorKind::Type => Code::EXPRESSION_TYPE,
+                ExprErrorKind::Word => Code::VOCABULARY,
+            };
+            let span = self.within(node, error.span.start + offset..error.span.end + offset);
+            self.wrong(code, &span, error.message, error.help);
+        }
+    }
+
+    /// Maps a span inside a node's text to the file. Exact where the text stands in the file as it
+    /// is; the whole node where quoting or folding changed it.
+    pub(super) fn within(&self, node: &Node, span: Range<usize>) -> Range<usize> {
+        let Yaml::Text(text) = &node.value else {
+            return node.span.clone();
+        };
+        let Some(raw) = self.source.text.get(node.span.clone()) else {
+            return node.span.clone();
+        };
+        let start = if raw == text {
+            node.span.start
+        } else if raw.len() == text.len() + 2 && raw.get(1..raw.len() - 1) == Some(text) {
+            node.span.start + 1
+        } else {
+            return node.span.clone();
+        };
+        start + span.start..start + span.end
+    }
+
+    /// Turns a node without expressions into a JSON value.
+    pub(super) fn json(node: &Node) -> Value {
+        match &node.value {
+            Yaml::Null => Value::Null,
+            Yaml::Bool(value) => (*value).into(),
+            Yaml::Int(value) => (*value).into(),
+            Yaml::Float(value) => (*value).into(),
+            Yaml::Text(value) => value.as_str().into(),
+            Yaml::List(items) => items.iter().map(Reader::json).collect(),
+            Yaml::Map(entries) => {
+                let entries =
+                    entries.iter().map(|(key, value)| (key.name.clone(), Reader::json(value)));
+                Value::Object(entries.collect())
+            }
+        }
+    }
+
+    /// Checks a name: a letter, then letters, digits and underscores (and hyphens where allowed).
+    pub(super) fn name(
+        &mut self,
+        name: &str,
+        span: &Range<usize>,
+        what: &str,
+        hyphen: bool,
+    ) -> bool {
+        let fine = name.len() <= 64
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(|c| {
+                c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || (hyphen && c == '-')
+            });
+        if !fine {
+            let also = if hyphen { ", hyphens" } else { "" };
+            self.wrong(
+                Code::BAD_NAME,
+                span,
+                format!("`{name}` cannot be {what}"),
+                Some(format!(
+                    "a small letter first, then small letters, digits{also} and underscores"
+                )),
+            );
+        }
+        fine
+    }
+}

@@ -1,0 +1,368 @@
+//! Steps: what they do, and the arms that lead out of them.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::branch::{Arm, Around};
+use super::code::Code;
+use super::expr::{Scope, Template};
+use super::load::Books;
+use super::params::params_type;
+use super::problem::did_you_mean;
+use super::read::{Fields, Reader};
+use super::yaml::{Key, Node, Yaml};
+use super::{Branch, Kind, Meanwhile, Runbook, Step, types};
+use crate::model::layer::Layer;
+use crate::model::types::Type;
+use crate::probe::{REGISTRY, Spec};
+
+const KINDS: [&str; 4] = ["probe", "ask", "decide", "use"];
+/// The longest wait before a step is started early.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// A step with the places that later checks point at.
+pub(super) struct Draft {
+    pub(super) step: Step,
+    pub(super) id: Range<usize>,
+    /// Where the `branches` are, or the step when it has none.
+    pub(super) branches: Range<usize>,
+    /// Beside the step's branches: the condition's node and the destination.
+    pub(super) arms: Vec<(Option<Node>, Range<usize>)>,
+    /// Where `unknown`, `no_input` and the choices say where they lead, in that order.
+    pub(super) others: Vec<Range<usize>>,
+}
+
+impl Reader {
+    /// Reads the kind of a step and the type of what it sees; says nothing about mistakes, which
+    /// are found when the step itself is read.
+    pub(super) fn seen_type(id: &str, node: &Node) -> Option<Type> {
+        let Yaml::Map(entries) = &node.value else {
+            return Some(Type::Any);
+        };
+        let find = |name: &str| {
+            let entry = entries.iter().find(|(key, _)| key.name == name);
+            entry.map(|(_, value)| &value.value)
+        };
+        if let Some(Yaml::Text(probe)) = find("probe") {
+            return Some(match Spec::find(probe) {
+                Some(spec) => Type::Record(Arc::clone(&types::of(spec).result)),
+                None => Type::Any,
+            });
+        }
+        if find("ask").is_some() {
+            let choices = match find("choices") {
+                Some(Yaml::Map(choices)) => choices.iter().map(|(k, _)| k.name.clone()).collect(),
+                _ => Vec::new(),
+            };
+            return Some(types::answer(id, &choices));
+        }
+        if find("use").is_some() {
+            return Some(types::used(id));
+        }
+        if find("decide").is_some() { None } else { Some(Type::Any) }
+    }
+
+    /// Reads a step.
+    pub(super) fn step(
+        &mut self,
+        key: &Key,
+        node: &Node,
+        scope: &Scope,
+        around: &Around<'_>,
+        books: &mut Books<'_>,
+    ) -> Option<Draft> {
+        let Yaml::Map(entries) = &node.value else {
+            self.type_error(node, "a step", "a mapping");
+            return None;
+        };
+        let kinds: Vec<&Key> = entries
+            .iter()
+            .map(|(key, _)| key)
+            .filter(|key| KINDS.contains(&key.name.as_str()))
+            .collect();
+        let kind = match kinds.as_slice() {
+            [] => {
+                let message = format!("the step `{}` does nothing", key.name);
+                let help = "give it one of probe, ask, decide, use".to_owned();
+                self.wrong(Code::KINDS, &key.span, message, Some(help));
+                return None;
+            }
+            [kind] => kind,
+            [first, second, ..] => {
+                self.problem(
+                    Code::KINDS,
+                    &second.span,
+                    format!("the step `{}` is of several kinds", key.name),
+                    Some("make two steps of it".to_owned()),
+                    Some((first.span.clone(), "this makes it one kind".to_owned())),
+                );
+                return None;
+            }
+        };
+        let (what, known): (&str, &[&str]) = match kind.name.as_str() {
+            "probe" => (
+                "a probe step",
+                &[
+                    "title",
+                    "layer",
+                    "probe",
+                    "with",
+                    "by_hand",
+                    "meanwhile",
+                    "findings",
+                    "branches",
+                    "unknown",
+                ],
+            ),
+            "ask" => ("an ask step", &["title", "layer", "ask", "by_hand", "choices", "no_input"]),
+            "decide" => (
+                "a decide step",
+                &["title", "layer", "decide", "by_hand", "findings", "branches", "unknown"],
+            ),
+            _ => (
+                "a use step",
+                &["title", "layer", "use", "with", "by_hand", "findings", "branches", "unknown"],
+            ),
+        };
+        let fields = self.fields(node, what, known)?;
+        let own_key = node_of_key(key);
+        let inner = match scope.find(&key.name) {
+            Some(seen) => scope.clone().with("result", seen.clone()),
+            None => scope.clone(),
+        };
+        let read = match kind.name.as_str() {
+            "probe" => self.probe_kind(fields, scope),
+            "ask" => self.ask_kind(fields, &own_key, scope, &inner, around),
+            "decide" => self.decide_kind(fields),
+            _ => self.use_kind(fields, scope, books),
+        };
+        let needs_title = matches!(kind.name.as_str(), "probe" | "use");
+        let title = self.title(fields, key, &own_key, what, needs_title, scope);
+        let layer = self.layer(fields, &own_key, what, needs_title);
+        let by_hand = fields.find("by_hand");
+        let by_hand = by_hand.and_then(|node| self.template(node, "`by_hand`", scope));
+        let findings = fields.find("findings");
+        let findings = findings.map(|node| self.findings(node, &inner, around));
+        let meanwhile = fields.find("meanwhile");
+        let meanwhile = meanwhile.and_then(|node| self.meanwhile(node, &key.name, around));
+        let arms = match fields.entry("branches") {
+            Some((_, node)) => self.branches(node, &inner, around),
+            None => {
+                if kind.name != "ask" {
+                    self.need(fields, &own_key, what, "branches");
+                }
+                Vec::new()
+            }
+        };
+        let (kind, mut others) = read?;
+        let unknown = fields.find("unknown");
+        let unknown = unknown.and_then(|node| self.arm(node, "`unknown`", scope, around));
+        let unknown = unknown.map(|(branch, span)| {
+            others.insert(0, span);
+            branch
+        });
+        let (branches, places) = arms.into_iter().map(split).unzip();
+        Some(Draft {
+            step: Step {
+                id: key.name.clone(),
+                title: title?,
+                layer: layer?,
+                kind,
+                by_hand,
+                meanwhile,
+                findings: findings.unwrap_or_default(),
+                branches,
+                unknown,
+            },
+            id: key.span.clone(),
+            branches: fields
+                .entry("branches")
+                .map_or(key.span.clone(), |(key, _)| key.span.clone()),
+            arms: places,
+            others,
+        })
+    }
+
+    fn title(
+        &mut self,
+        fields: Fields<'_>,
+        key: &Key,
+        own: &Node,
+        what: &str,
+        needed: bool,
+        scope: &Scope,
+    ) -> Option<Template> {
+        if let Some(node) = fields.find("title") {
+            return self.template(node, "`title`", scope);
+        }
+        if let Some(question) = fields.find("ask") {
+            return match &question.value {
+                Yaml::Text(text) => Template::parse(text, scope).ok(),
+                _ => None,
+            };
+        }
+        if needed {
+            self.need(fields, own, what, "title");
+            return None;
+        }
+        Some(Template::lazy(key.name.replace('_', " ")))
+    }
+
+    fn layer(&mut self, fields: Fields<'_>, own: &Node, what: &str, needed: bool) -> Option<Layer> {
+        let layers = Layer::ALL.map(|layer| (layer.name(), layer));
+        match fields.find("layer") {
+            Some(node) => self.word(node, "`layer`", &layers),
+            None if needed => {
+                self.need(fields, own, what, "layer");
+                None
+            }
+            None => Some(Layer::Vantage),
+        }
+    }
+
+    fn probe_kind(
+        &mut self,
+        fields: Fields<'_>,
+        scope: &Scope,
+    ) -> Option<(Kind, Vec<Range<usize>>)> {
+        let node = fields.find("probe")?;
+        let name = self.text(node, "`probe`")?;
+        let Some(spec) = Spec::find(name) else {
+            let known: Vec<&str> = REGISTRY.iter().map(|spec| spec.id).collect();
+            let message = format!("there is no probe `{name}`");
+            let help = did_you_mean(name, &known, "probes");
+            self.wrong(Code::UNKNOWN_PROBE, &node.span, message, Some(help));
+            return None;
+        };
+        let args = &types::of(spec).args;
+        let with = self.arguments(fields.find("with"), (name, node), args, scope);
+        Some((Kind::Probe { spec, with }, Vec::new()))
+    }
+
+    fn ask_kind(
+        &mut self,
+        fields: Fields<'_>,
+        own: &Node,
+        scope: &Scope,
+        inner: &Scope,
+        around: &Around<'_>,
+    ) -> Option<(Kind, Vec<Range<usize>>)> {
+        let question = self.template(fields.find("ask")?, "`ask`", scope);
+        let what = "an ask step";
+        let mut others = Vec::new();
+        let no_input = self.need(fields, own, what, "no_input");
+        let no_input = no_input.and_then(|node| self.arm(node, "`no_input`", scope, around));
+        let mut choices = Vec::new();
+        if let Some(node) = self.need(fields, own, what, "choices") {
+            let entries = self.entries(node, "`choices`").unwrap_or_default();
+            if entries.is_empty() {
+                self.wrong(Code::MISSING_KEY, &node.span, "`choices` is empty", None);
+            }
+            for (key, value) in entries {
+                if let Some((branch, span)) = self.arm(value, "a choice", inner, around) {
+                    choices.push((key.name.clone(), branch));
+                    others.push(span);
+                }
+            }
+        }
+        let (no_input, span) = no_input?;
+        others.insert(0, span);
+        let kind = Kind::Ask { question: question?, choices, no_input: Box::new(no_input) };
+        Some((kind, others))
+    }
+
+    fn decide_kind(&mut self, fields: Fields<'_>) -> Option<(Kind, Vec<Range<usize>>)> {
+        let node = fields.find("decide")?;
+        if !matches!(node.value, Yaml::Bool(true)) {
+            let help =
+                Some("write `decide: true`; the conditions stand under `branches`".to_owned());
+            self.wrong(Code::WRONG_TYPE, &node.span, "`decide` must be true", help);
+        }
+        Some((Kind::Decide, Vec::new()))
+    }
+
+    fn use_kind(
+        &mut self,
+        fields: Fields<'_>,
+        scope: &Scope,
+        books: &mut Books<'_>,
+    ) -> Option<(Kind, Vec<Range<usize>>)> {
+        let node = fields.find("use")?;
+        let name = self.text(node, "`use`")?;
+        let runbook: Arc<Runbook> = match books.used(name) {
+            Ok(runbook) => runbook,
+            Err((code, message, help)) => {
+                self.wrong(code, &node.span, message, help);
+                return None;
+            }
+        };
+        let Type::Record(params) = params_type(&runbook.params) else {
+            return None;
+        };
+        let mut params = Arc::unwrap_or_clone(params);
+        for (field, param) in params.fields.iter_mut().zip(&runbook.params) {
+            field.default.clone_from(&param.default);
+        }
+        let with = self.arguments(fields.find("with"), (name, node), &params, scope);
+        Some((Kind::Use { runbook, with }, Vec::new()))
+    }
+
+    fn meanwhile(&mut self, node: &Node, own: &str, around: &Around<'_>) -> Option<Meanwhile> {
+        let what = "`meanwhile`";
+        let fields = self.fields(node, what, &["after", "start"])?;
+        let after = self.need(fields, node, what, "after");
+        let after = after.and_then(|node| self.duration(node, "`after`"));
+        let start = self.need(fields, node, what, "start")?;
+        let mut steps = Vec::new();
+        for (id, node) in self.texts(start, "`start`").unwrap_or_default() {
+            match around.steps.iter().position(|known| known == id) {
+                Some(_) if id == own => {
+                    let message = "a step cannot start itself early";
+                    self.wrong(Code::LEADS, &node.span, message, None);
+                }
+                Some(step) => steps.push(step),
+                None => {
+                    let known: Vec<&str> = around.steps.iter().map(String::as_str).collect();
+                    let message = format!("there is no step `{id}`");
+                    let help = did_you_mean(id, &known, "steps");
+                    self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
+                }
+            }
+        }
+        Some(Meanwhile { after: after?, start: steps })
+    }
+
+    /// Reads a duration such as `300ms` or `1.5s`.
+    fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
+        let help = "write a number and its unit, as in 300ms or 1.5s";
+        let Yaml::Text(text) = &node.value else {
+            self.type_error(node, what, "a duration");
+            return None;
+        };
+        let parsed = text.parse::<jiff::SignedDuration>().ok();
+        let parsed = parsed.and_then(|duration| Duration::try_from(duration).ok());
+        match parsed {
+            Some(duration) if duration <= LONGEST_WAIT => Some(duration),
+            Some(_) => {
+                let message = format!("{what} is longer than ten minutes");
+                self.wrong(Code::WRONG_TYPE, &node.span, message, None);
+                None
+            }
+            None => {
+                let message = format!("{what} cannot be `{text}`");
+                self.wrong(Code::WRONG_TYPE, &node.span, message, Some(help.to_owned()));
+                None
+            }
+        }
+    }
+}
+
+fn split(arm: Arm) -> (Branch, (Option<Node>, Range<usize>)) {
+    (arm.branch, (arm.when, arm.span))
+}
+
+/// A stand-in whose place is a step's id: where its missing keys are reported.
+fn node_of_key(key: &Key) -> Node {
+    Node { value: Yaml::Null, span: key.span.clone() }
+}

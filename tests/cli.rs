@@ -1,0 +1,285 @@
+//! The real binary: bad input, exit statuses, stdout and stderr.
+#![allow(clippy::disallowed_methods)] // these tests start the binary and read what it wrote
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tcpdoctor");
+
+/// What one call of the binary did.
+struct Done {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .args(args)
+        .env("LANG", "C.UTF-8")
+        .env_remove("LC_ALL")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null());
+    command
+}
+
+fn done(output: Output) -> Done {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Done { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn run(args: &[&str]) -> Done {
+    done(command(args).output().expect("the binary runs"))
+}
+
+/// A folder of its own for one test, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Folder {
+        let name = format!("tcpdoctor-cli-{}-{test}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Folder(path)
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).expect("a temporary file");
+        path.to_string_lossy().into_owned()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn fixture(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render/reports");
+    folder.join(name).to_string_lossy().into_owned()
+}
+
+/// One clear message on stderr, nothing on stdout, exit status 2, nothing raw.
+fn assert_refused(args: &[&str], says: &str) {
+    let done = run(args);
+    assert_eq!(done.status, Some(2), "{args:?}: {}", done.stderr);
+    assert_eq!(done.stdout, "", "{args:?}");
+    assert!(done.stderr.starts_with("error: "), "{args:?}: {}", done.stderr);
+    assert!(done.stderr.contains(says), "{args:?}: {}", done.stderr);
+    assert_eq!(done.stderr.matches("error:").count(), 1, "{}", done.stderr);
+    let raw = done.stderr.chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(raw, None, "{args:?}: {:?}", done.stderr);
+}
+
+#[test]
+fn a_target_that_cannot_be_used_is_refused_before_anything_is_sent() {
+    let long = format!("{}.test:80", "abcdefgh.".repeat(40));
+    let label = format!("{}.test:80", "a".repeat(64));
+    let cases = [
+        ("", "empty"),
+        ("db.test:0", "port 0"),
+        ("db.test:70000", "out of range"),
+        ("db.test:http", "not a number"),
+        ("db.test:", "missing"),
+        ("https://:443", "host is empty"),
+        ("a b:80", "contains"),
+        ("a\u{1b}[31mb:80", "\\u{1b}"),
+        ("a\u{202e}b:80", "\\u{202e}"),
+        ("1:2:3", "more than one colon"),
+        ("[::1:80", "no matching ]"),
+        ("999.1.1.1:80", "neither an IPv4 address"),
+        (&long, "bytes"),
+        (&label, "label"),
+        ("db.test", "no port"),
+        ("thing://db.test", "no port"),
+    ];
+    for (target, says) in cases {
+        assert_refused(&["diagnose", target], says);
+    }
+    assert_refused(&["-4", "diagnose", "[::1]:80"], "IPv6");
+    assert_refused(&["diagnose", "-6", "127.0.0.1:80"], "IPv4");
+}
+
+#[test]
+fn a_refused_target_comes_with_what_to_write_instead() {
+    let done = run(&["diagnose", "db.test:70000"]);
+    assert_eq!(
+        done.stderr,
+        "error: the target \"db.test:70000\" cannot be used: port 70000 is out of range\n  \
+         help: write a port from 1 to 65535\n"
+    );
+}
+
+#[test]
+fn unknown_words_are_refused_with_the_nearest_known_one() {
+    assert_refused(&["diagnos", "a:1"], "diagnose");
+    assert_refused(&["diagnose", "a:1", "--bugdet", "2s"], "--budget");
+    assert_refused(&["diagnose", "a:1", "--format", "yaml"], "text and json");
+    assert_refused(&["diagnose", "a:1", "--fail-on", "fault"], "degraded");
+    assert_refused(&["probe", "tcp_conect", "a:1"], "did you mean tcp_connect?");
+    assert_refused(&["probe", "dns", "--with", "nam=x"], "did you mean name?");
+    assert_refused(&["explain", "tcp_conect"], "did you mean tcp_connect?");
+    assert_refused(&["explain", "tcp_connect.outcom"], "did you mean tcp_connect.outcome?");
+    assert_refused(&["explain", "\u{1b}[2J"], "\\u{1b}[2J");
+    assert_refused(&["diagnose", "--\u{7}"], "--");
+}
+
+#[test]
+fn budgets_need_a_unit_and_a_positive_value() {
+    for budget in ["10", "0s", "-2s", "soon", "1d", "99999999999h", ""] {
+        assert_refused(&["diagnose", "a:1", "--budget", budget], "--budget");
+    }
+}
+
+#[test]
+fn arguments_of_a_probe_are_checked_before_it_runs() {
+    assert_refused(&["probe", "tcp_connect"], "needs addresses");
+    assert_refused(&["probe", "tcp_connect", "127.0.0.1"], "needs port");
+    assert_refused(&["probe", "dns"], "needs name");
+    assert_refused(&["probe", "tcp_connect", "127.0.0.1:1", "--with", "port=70000"], "65535");
+    assert_refused(
+        &["probe", "tcp_connect", "127.0.0.1:1", "--with", "attempts=x"],
+        "whole number",
+    );
+    assert_refused(&["probe", "tcp_connect", "127.0.0.1:1", "--with", "attempts=-1"], "attempts");
+    assert_refused(&["probe", "tcp_connect", "127.0.0.1:1", "--with", "attempts"], "NAME=VALUE");
+    assert_refused(&["probe", "dns", "a", "--runbook", "connect"], "--with");
+}
+
+#[test]
+fn a_runbook_that_is_not_there_or_is_broken_is_refused() {
+    let folder = Folder::new("runbooks");
+    let broken = folder.file("broken.yaml", b"format: 1\nname: [\n");
+    assert_refused(&["diagnose", "a:1", "--runbook", "/nonexistent/book.yaml"], "book.yaml");
+    assert_refused(&["diagnose", "a:1", "--runbook", "conect"], "connect");
+    let done = run(&["diagnose", "a:1", "--runbook", &broken]);
+    assert_eq!(done.status, Some(2));
+    assert!(done.stderr.contains("broken.yaml"), "{}", done.stderr);
+    assert_refused(&["diagnose", "a:1", "--param", "attemps=3"], "did you mean attempts?");
+    assert_refused(&["diagnose", "a:1", "--param", "attempts=0"], "least");
+    assert_refused(&["diagnose", "a:1", "--param", "attempts=many"], "whole number");
+    assert_refused(&["diagnose", "a:1", "--param", "attempts"], "NAME=VALUE");
+}
+
+#[test]
+fn a_file_that_is_no_report_is_refused_with_the_reason() {
+    let folder = Folder::new("reports");
+    let whole = fs::read(fixture("refused.json")).expect("the fixture");
+    let cases: [(&str, &[u8], &str); 6] = [
+        ("empty.json", b"", "empty"),
+        ("cut.json", &whole[..whole.len() / 2], "ends in the middle"),
+        ("text.json", b"FAULT db.test", "not JSON"),
+        ("foreign.json", b"{\"version\": \"2.1.0\"}", "schema"),
+        ("newer.json", b"{\"schema\": \"tcpdoctor.report/9\"}", "tcpdoctor.report/1"),
+        ("binary.json", &[0xff, 0xfe, 0x00, 0x1b], "not JSON"),
+    ];
+    for (name, content, says) in cases {
+        assert_refused(&["replay", &folder.file(name, content)], says);
+    }
+    assert_refused(&["replay", &folder.path("missing.json")], "no such file");
+    assert_refused(&["replay", &folder.path("")], "directory");
+    assert_refused(&["replay", &fixture("refused.json"), "--budget", "2s"], "saved report");
+}
+
+#[test]
+fn a_file_for_output_is_checked_before_anything_is_sent() {
+    let folder = Folder::new("outputs");
+    let nowhere = format!("json={}", folder.path("no/such/folder.json"));
+    let itself = format!("json={}", folder.path(""));
+    assert_refused(&["probe", "--output", &nowhere], "no directory");
+    assert_refused(&["probe", "--output", &itself], "is a directory");
+    assert_refused(&["probe", "--output", "report.json"], "FORMAT=PATH");
+    assert_refused(&["probe", "--output", "json="], "missing");
+    assert_refused(&["probe", "--output", "json=-"], "--format json");
+    assert_refused(&["probe", "--output", "pdf=x.pdf"], "text and json");
+}
+
+#[test]
+fn output_files_are_written_whole_and_replace_what_was_there() {
+    let folder = Folder::new("written");
+    let json = folder.file("probes.json", b"old");
+    let text = folder.path("probes.txt");
+    let (to_json, to_text) = (format!("json={json}"), format!("text={text}"));
+    let done = run(&["probe", "--output", &to_json, "--output", &to_text, "--format", "json"]);
+    assert_eq!(done.status, Some(0), "{}", done.stderr);
+    assert_eq!(fs::read_to_string(&json).expect("written"), done.stdout);
+    assert!(fs::read_to_string(&text).expect("written").contains("tcp_connect"));
+    let left = fs::read_dir(&folder.0).expect("the folder").count();
+    assert_eq!(left, 2, "temporary files were left behind");
+    let value: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert!(value.as_array().expect("a list").iter().any(|probe| probe["id"] == "dns"));
+}
+
+#[test]
+fn help_names_every_command_and_every_exit_status() {
+    let help = run(&["--help"]);
+    assert_eq!((help.status, help.stderr.as_str()), (Some(0), ""));
+    for word in ["diagnose", "probe", "replay", "explain", "Exit status", "130", "--budget"] {
+        assert!(help.stdout.contains(word), "{word}");
+    }
+    let version = run(&["--version"]);
+    assert_eq!(version.stdout, format!("tcpdoctor {}\n", env!("CARGO_PKG_VERSION")));
+    let nothing = run(&[]);
+    assert_eq!((nothing.status, nothing.stdout.as_str()), (Some(2), ""));
+    assert!(nothing.stderr.contains("Usage:"));
+}
+
+#[test]
+fn a_reader_that_leaves_early_causes_no_noise() {
+    let mut child = command(&["explain"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    drop(child.stdout.take());
+    let done = done(child.wait_with_output().expect("it ends"));
+    assert_eq!((done.status, done.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_told_and_is_no_success() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let output = command(&["probe"]).stdout(full).output().expect("the binary runs");
+    let done = done(output);
+    assert_eq!(done.status, Some(3));
+    assert!(done.stderr.contains("stdout could not be written"), "{}", done.stderr);
+}
+
+/// Runs the binary under a shell that first lowers the limit on open files.
+fn with_open_files(limit: u32, args: &str) -> Done {
+    let script = format!("ulimit -n {limit}; exec \"$0\" {args}");
+    let output = Command::new("sh")
+        .args(["-c", &script, BINARY])
+        .stdin(Stdio::null())
+        .output()
+        .expect("sh runs");
+    done(output)
+}
+
+#[test]
+fn too_few_file_descriptors_are_told_and_never_panic() {
+    for limit in 4..24 {
+        let done = with_open_files(limit, "probe tcp_connect 127.0.0.1:1");
+        assert!(!done.stderr.contains("panicked"), "{limit}: {}", done.stderr);
+        // With very few, the program may not even be loaded: the shell says so with 127.
+        assert!(matches!(done.status, Some(0 | 3 | 127)), "{limit}: {:?}", done.status);
+    }
+    let few = with_open_files(6, "probe tcp_connect 127.0.0.1:1");
+    assert_eq!(few.status, Some(3), "{}", few.stderr);
+    assert!(few.stderr.contains("RLIMIT_NOFILE"), "{}", few.stderr);
+}
+
+#[test]
+fn colours_come_only_when_asked_for_or_on_a_terminal() {
+    assert!(!run(&["explain", "dns"]).stdout.contains('\u{1b}'));
+    assert!(run(&["explain", "dns", "--color", "always"]).stdout.contains('\u{1b}'));
+    assert!(!run(&["explain", "dns", "--color", "never"]).stdout.contains('\u{1b}'));
+}

@@ -1,0 +1,400 @@
+//! What a report must say, and what every report must keep to.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Where the diagnosis must point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Here,
+    /// Any place of this kind.
+    Kind(&'static str),
+    /// At or after this hop.
+    Path(u64, Option<&'static str>),
+    Hop(u64, &'static str),
+    Target(&'static str),
+    Resolver(&'static str),
+}
+
+/// What one run must say.
+#[derive(Debug, Clone)]
+pub(crate) struct Expect {
+    /// The verdicts that are right, each with its diagnosis; nearly always one.
+    right: Vec<(&'static str, Option<&'static str>)>,
+    /// The places that are right; nearly always one. Empty when it doesn't matter.
+    places: Vec<Place>,
+    /// Must be the diagnosis or a finding.
+    noted: Option<&'static str>,
+    confidence: &'static str,
+    within: Duration,
+    findings: Vec<&'static str>,
+    absent: Vec<&'static str>,
+    alternatives: Vec<&'static str>,
+    words: Vec<&'static str>,
+    quiet: bool,
+}
+
+impl Expect {
+    fn of(verdict: &'static str, id: Option<&'static str>, within: u64) -> Expect {
+        Expect {
+            right: vec![(verdict, id)],
+            places: Vec::new(),
+            noted: None,
+            confidence: "possible",
+            within: Duration::from_millis(within),
+            findings: Vec::new(),
+            absent: Vec::new(),
+            alternatives: Vec::new(),
+            words: Vec::new(),
+            quiet: false,
+        }
+    }
+
+    pub(crate) fn here(self) -> Expect {
+        self.at(Place::Here)
+    }
+
+    /// At or after this hop, the last that answered.
+    pub(crate) fn path(self, hop: u64, address: &'static str) -> Expect {
+        self.at(Place::Path(hop, Some(address)))
+    }
+
+    /// Not even the first hop answered.
+    pub(crate) fn path_from_start(self) -> Expect {
+        self.at(Place::Path(0, None))
+    }
+
+    /// The box at this hop said so itself.
+    pub(crate) fn hop(self, hop: u64, address: &'static str) -> Expect {
+        self.at(Place::Hop(hop, address))
+    }
+
+    pub(crate) fn target(self, address: &'static str) -> Expect {
+        self.at(Place::Target(address))
+    }
+
+    pub(crate) fn resolver(self, address: &'static str) -> Expect {
+        self.at(Place::Resolver(address))
+    }
+
+    /// Anywhere of this kind: `here`, `path`, `hop`, `target` or `resolver`.
+    pub(crate) fn kind(self, kind: &'static str) -> Expect {
+        self.at(Place::Kind(kind))
+    }
+
+    pub(crate) fn or_kind(mut self, kind: &'static str) -> Expect {
+        self.places.push(Place::Kind(kind));
+        self
+    }
+
+    pub(crate) fn anywhere(mut self) -> Expect {
+        self.places.clear();
+        self
+    }
+
+    fn at(mut self, place: Place) -> Expect {
+        self.places = vec![place];
+        self
+    }
+
+    /// This diagnosis with the same verdict is as right: nothing can tell the two apart.
+    pub(crate) fn or_id(mut self, id: &'static str) -> Expect {
+        self.right.push((self.right[0].0, Some(id)));
+        self
+    }
+
+    /// Degraded with this diagnosis is as right, or else it is a finding.
+    pub(crate) fn or_degraded(mut self, id: &'static str) -> Expect {
+        self.right.push(("degraded", Some(id)));
+        self.noted = Some(id);
+        self
+    }
+
+    /// The same diagnosis as a fault is as right.
+    pub(crate) fn or_fault(mut self) -> Expect {
+        self.right.push(("fault", self.right[0].1));
+        self
+    }
+
+    /// At least likely.
+    pub(crate) fn likely(mut self) -> Expect {
+        self.confidence = "likely";
+        self
+    }
+
+    pub(crate) fn confirmed(mut self) -> Expect {
+        self.confidence = "confirmed";
+        self
+    }
+
+    /// Wall time of the whole process.
+    pub(crate) fn within_ms(mut self, bound: u64) -> Expect {
+        self.within = Duration::from_millis(bound);
+        self
+    }
+
+    pub(crate) fn finding(mut self, id: &'static str) -> Expect {
+        self.findings.push(id);
+        self
+    }
+
+    pub(crate) fn without(mut self, id: &'static str) -> Expect {
+        self.absent.push(id);
+        self
+    }
+
+    pub(crate) fn alternative(mut self, id: &'static str) -> Expect {
+        self.alternatives.push(id);
+        self
+    }
+
+    /// The diagnosis, whatever part of it, or the finding must name this.
+    pub(crate) fn naming(mut self, word: &'static str) -> Expect {
+        self.words.push(word);
+        self
+    }
+
+    /// No findings but those asked for.
+    pub(crate) fn quiet(mut self) -> Expect {
+        self.quiet = true;
+        self
+    }
+}
+
+pub(crate) fn healthy() -> Expect {
+    Expect::of("healthy", None, 2500)
+}
+
+pub(crate) fn degraded(id: &'static str) -> Expect {
+    Expect::of("degraded", Some(id), 4000)
+}
+
+pub(crate) fn fault(id: &'static str) -> Expect {
+    Expect::of("fault", Some(id), 4000)
+}
+
+pub(crate) fn inconclusive(id: &'static str) -> Expect {
+    Expect::of("inconclusive", Some(id), 4000)
+}
+
+/// How a run of the product ended.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) wall: Duration,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Expect {
+    /// Lists what is wrong with a run; empty when all is well.
+    pub(crate) fn check(&self, ran: &Ran, report: &Value) -> Vec<String> {
+        let mut wrong = contract(ran, report);
+        let diagnosis = &report["diagnosis"];
+        let told = |verdict: &str, id: &str| format!("{verdict} {id}");
+        let found = told(&text(&report["verdict"]), &text(&diagnosis["id"]));
+        let right: Vec<String> =
+            self.right.iter().map(|(verdict, id)| told(verdict, id.unwrap_or("null"))).collect();
+        if !right.contains(&found) {
+            wrong.push(format!("verdict: expected {}, found {found}", right.join(" or ")));
+        }
+        let found = location(diagnosis);
+        if !self.places.is_empty() && !self.places.iter().any(|place| place.fits(&found)) {
+            let right: Vec<String> = self.places.iter().map(Place::text).collect();
+            wrong.push(format!("location: expected {}, found {found}", right.join(" or ")));
+        }
+        let found = text(&diagnosis["confidence"]);
+        if !diagnosis.is_null() && rank(&found) < rank(self.confidence) {
+            wrong.push(format!("confidence: expected at least {}, found {found}", self.confidence));
+        }
+        let bound = self.within.mul_f64(slack());
+        if ran.wall > bound {
+            wrong.push(format!("took {:.2?}, at most {bound:.2?} expected", ran.wall));
+        }
+        let findings = ids(&report["findings"]);
+        for id in &self.findings {
+            if !findings.iter().any(|found| found == id) {
+                wrong.push(format!("finding {id} is missing; found {findings:?}"));
+            }
+        }
+        for id in &findings {
+            let asked = self.findings.contains(&id.as_str()) || self.noted == Some(id);
+            if self.absent.contains(&id.as_str()) || self.quiet && !asked {
+                wrong.push(format!("finding {id} is out of place"));
+            }
+        }
+        if let Some(id) = self.noted
+            && text(&diagnosis["id"]) != id
+            && !findings.iter().any(|found| found == id)
+        {
+            wrong.push(format!("{id} is neither the diagnosis nor a finding; found {findings:?}"));
+        }
+        let alternatives = ids(&diagnosis["alternatives"]);
+        for id in &self.alternatives {
+            if !alternatives.iter().any(|found| found == id) {
+                wrong.push(format!("alternative {id} is missing; found {alternatives:?}"));
+            }
+        }
+        let told = format!("{diagnosis} {}", report["findings"]);
+        for word in &self.words {
+            if !told.contains(word) {
+                wrong.push(format!("neither the diagnosis nor a finding names {word}"));
+            }
+        }
+        wrong
+    }
+}
+
+impl Place {
+    fn fits(&self, found: &str) -> bool {
+        match self {
+            Place::Kind(kind) => found.split(' ').next() == Some(kind),
+            _ => found == self.text(),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Place::Here => "here".to_owned(),
+            Place::Kind(kind) => format!("{kind} (any)"),
+            Place::Path(hop, address) => format!("path {hop} {}", address.unwrap_or("null")),
+            Place::Hop(hop, address) => format!("hop {hop} {address}"),
+            Place::Target(address) => format!("target {address}"),
+            Place::Resolver(address) => format!("resolver {address}"),
+        }
+    }
+}
+
+/// What must be the same when a report is replayed.
+pub(crate) fn essence(report: &Value) -> String {
+    let diagnosis = &report["diagnosis"];
+    format!(
+        "{} {} at {} with {:?} by {}",
+        text(&report["verdict"]),
+        text(&diagnosis["id"]),
+        location(diagnosis),
+        ids(&report["findings"]),
+        report["path"]
+    )
+}
+
+fn location(diagnosis: &Value) -> String {
+    let at = &diagnosis["location"];
+    let mut told = text(&at["kind"]);
+    if matches!(told.as_str(), "path" | "hop") {
+        let _ = write!(told, " {}", text(&at["hop"]));
+    }
+    if told != "here" {
+        let _ = write!(told, " {}", text(&at["address"]));
+    }
+    told
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn ids(value: &Value) -> Vec<String> {
+    list(value).iter().map(|entry| text(&entry["id"])).collect()
+}
+
+fn rank(confidence: &str) -> usize {
+    ["possible", "likely", "confirmed"].iter().position(|c| *c == confidence).unwrap_or(0)
+}
+
+/// A slow machine may stretch every time bound by this factor.
+fn slack() -> f64 {
+    std::env::var("TCPDOCTOR_LAB_SLACK").ok().and_then(|s| s.parse().ok()).unwrap_or(1.0)
+}
+
+/// What every report must keep to, whatever it says.
+fn contract(ran: &Ran, report: &Value) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut must = |holds: bool, what: &str| {
+        if !holds {
+            broken.push(format!("contract: {what}"));
+        }
+    };
+    must(report["schema"] == "tcpdoctor.report/1", "the schema is tcpdoctor.report/1");
+    must(report["tool"]["name"] == "tcpdoctor", "the tool has a name");
+    must(report["target"]["input"].is_string(), "the target is there as it was written");
+    must(report["vantage"]["uid"].is_u64(), "the vantage has a uid");
+    must(report["runbook"]["sha256"].as_str().is_some_and(|s| s.len() == 64), "the runbook's hash");
+    let total = report["duration_ms"].as_f64();
+    must(total.is_some_and(|ms| ms >= 0.0), "the duration is a number");
+    must(!ran.stderr.contains("panicked"), "no panic");
+
+    let verdict = text(&report["verdict"]);
+    let diagnosis = &report["diagnosis"];
+    must(diagnosis.is_null() == (verdict == "healthy"), "the diagnosis is null iff healthy");
+    let code = match verdict.as_str() {
+        "healthy" | "degraded" => 0,
+        "fault" => 1,
+        _ => 3,
+    };
+    must(ran.code == Some(code), &format!("exit code {code} for {verdict}, was {:?}", ran.code));
+    match verdict.as_str() {
+        "degraded" => must(diagnosis["severity"] == "warning", "degraded is a warning"),
+        "fault" => must(diagnosis["severity"] == "critical", "a fault is critical"),
+        _ => {}
+    }
+
+    let steps = list(&report["steps"]);
+    let has_step = |id: &Value| steps.iter().any(|step| step["id"] == *id);
+    for id in list(&report["path"]) {
+        must(has_step(id), &format!("the path's step {id} exists"));
+    }
+    must(!list(&report["path"]).is_empty(), "the path is not empty");
+    for step in steps {
+        let id = text(&step["id"]);
+        let unknown = step["status"] == "unknown";
+        must(unknown != step["unknown"].is_null(), &format!("{id}: unknown has a reason"));
+        must(!unknown || step["observation"].is_null(), &format!("{id}: unknown saw nothing"));
+        for key in ["started_ms", "duration_ms"] {
+            let number = step[key].as_f64();
+            must(
+                step[key].is_null() || number.is_some_and(|ms| ms >= 0.0),
+                &format!("{id}: {key} is a time"),
+            );
+        }
+        let order = step["started_ms"].as_f64().zip(total);
+        must(order.is_none_or(|(at, end)| at <= end + 1.0), &format!("{id}: starts in the run"));
+    }
+    for told in std::iter::once(diagnosis).chain(list(&report["findings"])) {
+        if told.is_null() {
+            continue;
+        }
+        let id = text(&told["id"]);
+        must(id.contains('.'), &format!("{id} is layer.problem"));
+        for key in ["title", "summary", "severity", "confidence", "layer"] {
+            let there = told[key].as_str().is_some_and(|s| !s.trim().is_empty());
+            must(there, &format!("{id}: {key} is there"));
+        }
+        let words = told.to_string();
+        must(!words.contains("{{"), &format!("{id}: no template is left open"));
+        must(!list(&told["evidence"]).is_empty(), &format!("{id}: there is evidence"));
+        for evidence in list(&told["evidence"]) {
+            let step = &evidence["step"];
+            must(has_step(step), &format!("{id}: the evidence's step {step} exists"));
+        }
+        let at = &told["location"];
+        let located = match at["kind"].as_str() {
+            Some("here") => true,
+            Some("hop") => at["hop"].as_u64() > Some(0) && at["address"].is_string(),
+            Some("path") => match at["hop"].as_u64() {
+                Some(0) => at["address"].is_null(),
+                // Without a hop it is the way to that address as a whole.
+                Some(_) | None => at["address"].is_string(),
+            },
+            Some("target" | "resolver") => at["address"].is_string(),
+            _ => false,
+        };
+        must(located, &format!("{id}: the location {at} is whole"));
+    }
+    broken
+}

@@ -1,0 +1,70 @@
+//! The fault lab: real faults in network namespaces, and the whole verdict of the real program.
+//!
+//! ```text
+//! cargo test --test lab                          everything
+//! cargo test --test lab -- refused               scenarios whose name contains the word
+//! TCPDOCTOR_LAB=required cargo test --test lab   what can't run is a failure, not ignored
+//! TCPDOCTOR_LAB_SLACK=2                          stretches every time bound
+//! TCPDOCTOR_LAB_EXEC='ip -s link; ping 10.4.3.2' runs this on the client instead and shows its output
+//! TCPDOCTOR_LAB_REPORTS=DIR                      keeps every report
+//! ```
+//!
+//! Needs root or unprivileged user namespaces, `ip` and `nft`. Each trial builds a network of its own
+//! and runs the program in it once, as root or as nobody; nothing is shared, so they run side by side.
+#![allow(clippy::disallowed_methods, clippy::print_stderr)]
+
+mod dns_server;
+mod expect;
+mod net;
+mod rules;
+mod run;
+mod scenario;
+mod scenarios;
+mod servers;
+mod topology;
+mod wire;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+use crate::run::Mode;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Scenarios mostly wait for the network, not for a processor.
+    arguments.test_threads.get_or_insert(6);
+    let obstacle = if arguments.list { None } else { obstacle() };
+    let required = std::env::var("TCPDOCTOR_LAB").is_ok_and(|value| value == "required");
+    let mut trials = Vec::new();
+    for (layer, scenarios) in scenarios::all() {
+        for scenario in scenarios {
+            let scenario = Arc::new(scenario);
+            for (mode, suffix) in [(Mode::Nobody, ""), (Mode::Root, " (root)")] {
+                if !scenario.runs_in(mode) {
+                    continue;
+                }
+                let (scenario, obstacle) = (Arc::clone(&scenario), obstacle.clone());
+                let name = format!("{layer}: {}{suffix}", scenario.name);
+                trials.push(Trial::ignorable_test(name, move || match obstacle {
+                    None => scenario.run(mode).map(|()| Completion::Completed).map_err(Into::into),
+                    Some(reason) if required => Err(reason.into()),
+                    Some(reason) => Ok(Completion::ignored_with(reason)),
+                }));
+            }
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    run::clean_up();
+    conclusion.exit_code()
+}
+
+/// Says why no network can be built here, if so.
+fn obstacle() -> Option<String> {
+    if let Err(reason) = net::become_root() {
+        return Some(reason);
+    }
+    let tried = net::Host::new("trial").and_then(|host| host.nft("list ruleset\n"));
+    tried.err().map(|e| format!("no network namespaces here: {e}"))
+}

@@ -1,0 +1,410 @@
+//! A scenario: one network, one fault, one command line, and what must come of it.
+
+use std::any::Any;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::dns_server::{self, Zone};
+use crate::expect::{Expect, essence};
+use crate::net::{Host, Plan, forward};
+use crate::run::{self, Invocation, Limits, Mode};
+use crate::servers::{self, Serve, Stage};
+use crate::topology::Topology;
+use crate::wire::{Cable, Filter, Way, Wire};
+
+type Step = Box<dyn Fn(&mut Lab) -> io::Result<()> + Send + Sync>;
+
+/// See the module.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    topology: Topology,
+    cable: Cable,
+    ping: bool,
+    services: Vec<(u16, Serve)>,
+    zones: Vec<(&'static str, Zone)>,
+    resolv: &'static str,
+    hosts: &'static str,
+    steps: Vec<Step>,
+    arguments: Vec<String>,
+    limits: Limits,
+    root: Option<Expect>,
+    nobody: Option<Expect>,
+}
+
+/// A network in order: `c - r1 - r2 - s`, 20 ms round trip, name server `d` behind `r1`; `s` serves
+/// ports 22, 80 and 8080 for both families. The name is a sentence.
+pub(crate) fn scenario(name: &'static str) -> Scenario {
+    Scenario {
+        name,
+        topology: Topology::Line(2),
+        cable: Cable::default(),
+        ping: false,
+        services: vec![
+            (22, Serve::Greets("SSH-2.0-OpenSSH_9.2p1\r\n", Duration::ZERO)),
+            (80, Serve::Reads),
+            (8080, Serve::Reads),
+        ],
+        zones: vec![("10.4.9.53", Zone::usual())],
+        resolv: "nameserver 10.4.9.53\n",
+        hosts: "127.0.0.1 localhost\n::1 localhost\n",
+        steps: Vec::new(),
+        arguments: Vec::new(),
+        limits: Limits::default(),
+        root: None,
+        nobody: None,
+    }
+}
+
+/// The network itself.
+impl Scenario {
+    pub(crate) fn topology(mut self, topology: Topology) -> Scenario {
+        self.topology = topology;
+        self
+    }
+
+    /// One way, on the client's cable.
+    pub(crate) fn delay_ms(mut self, delay: u64) -> Scenario {
+        self.cable.delay = Duration::from_millis(delay);
+        self
+    }
+
+    pub(crate) fn jitter_ms(mut self, most: u64) -> Scenario {
+        self.cable.jitter = Duration::from_millis(most);
+        self
+    }
+
+    /// Frames lost out of 100, each way.
+    pub(crate) fn loss(mut self, percent: u32) -> Scenario {
+        self.cable.loss = percent;
+        self
+    }
+
+    /// Frames for which the filter says false are lost; each run makes a filter of its own.
+    pub(crate) fn frames<F>(mut self, make: impl Fn() -> F + Send + Sync + 'static) -> Scenario
+    where
+        F: FnMut(Way, &[u8]) -> bool + Send + 'static,
+    {
+        let filter: Filter = std::sync::Arc::new(move || Box::new(make()));
+        self.cable.filter = Some(filter);
+        self
+    }
+
+    /// Lets everybody send ICMP echo, as most distributions do.
+    pub(crate) fn ping_allowed(mut self) -> Scenario {
+        self.ping = true;
+        self
+    }
+
+    /// What `s` does on a port.
+    pub(crate) fn serve(mut self, port: u16, how: Serve) -> Scenario {
+        self.services.retain(|(other, _)| *other != port);
+        self.services.push((port, how));
+        self
+    }
+
+    /// `s` serves nothing but what is asked for after this.
+    pub(crate) fn no_services(mut self) -> Scenario {
+        self.services.clear();
+        self
+    }
+
+    /// A server on another host.
+    pub(crate) fn serve_on(self, host: &'static str, port: u16, how: Serve) -> Scenario {
+        self.step(move |lab| servers::serve(&lab.stage, lab.host(host), port, how.clone()))
+    }
+
+    /// A server at one address of a host.
+    pub(crate) fn serve_at(
+        self,
+        host: &'static str,
+        address: &'static str,
+        how: Serve,
+    ) -> Scenario {
+        self.step(move |lab| {
+            let address: SocketAddr = address.parse().map_err(io::Error::other)?;
+            servers::serve_at(&lab.stage, lab.host(host), address, 128, how.clone())
+        })
+    }
+
+    /// What the name server knows.
+    pub(crate) fn dns(mut self, zone: Zone) -> Scenario {
+        self.zones = vec![("10.4.9.53", zone)];
+        self
+    }
+
+    /// One more name server, at another address of `d`: 10.4.9.54.
+    pub(crate) fn second_dns(mut self, zone: Zone) -> Scenario {
+        self.zones.push(("10.4.9.54", zone));
+        self
+    }
+
+    /// No name server runs; their host is up.
+    pub(crate) fn no_dns(mut self) -> Scenario {
+        self.zones.clear();
+        self
+    }
+
+    /// The client's resolv.conf.
+    pub(crate) fn resolv(mut self, text: &'static str) -> Scenario {
+        self.resolv = text;
+        self
+    }
+
+    /// The client's hosts file.
+    pub(crate) fn hosts(mut self, text: &'static str) -> Scenario {
+        self.hosts = text;
+        self
+    }
+
+    /// The product's limit of open files.
+    pub(crate) fn open_files(mut self, limit: u64) -> Scenario {
+        self.limits.open_files = Some(limit);
+        self
+    }
+
+    /// The product finds nothing under `/proc`.
+    pub(crate) fn without_proc(mut self) -> Scenario {
+        self.limits.no_proc = true;
+        self
+    }
+
+    /// The product may not open a netlink socket.
+    pub(crate) fn without_netlink(mut self) -> Scenario {
+        self.limits.no_netlink = true;
+        self
+    }
+}
+
+/// What is done to it, in this order.
+impl Scenario {
+    pub(crate) fn step(
+        mut self,
+        step: impl Fn(&mut Lab) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Scenario {
+        self.steps.push(Box::new(step));
+        self
+    }
+
+    /// Lines of `ip -batch` on a host.
+    pub(crate) fn ip(self, host: &'static str, lines: impl Into<String>) -> Scenario {
+        let lines = lines.into();
+        self.step(move |lab| lab.host(host).ip(&lines))
+    }
+
+    /// Lines of `ip -6 -batch` on a host.
+    pub(crate) fn ip6(self, host: &'static str, lines: impl Into<String>) -> Scenario {
+        let lines = lines.into();
+        self.step(move |lab| lab.host(host).ip6(&lines))
+    }
+
+    /// nftables rules on a host.
+    pub(crate) fn nft(self, host: &'static str, rules: impl Into<String>) -> Scenario {
+        let rules = rules.into();
+        self.step(move |lab| lab.host(host).nft(&rules))
+    }
+
+    /// The cable between `r1` and `r2` takes smaller packets than the others, and both know.
+    pub(crate) fn narrow(self, mtu: u32) -> Scenario {
+        self.ip("r1", format!("link set r1b mtu {mtu}")).ip("r2", format!("link set r2a mtu {mtu}"))
+    }
+
+    /// A kernel setting of a host, as a path under `/proc/sys`.
+    pub(crate) fn sysctl(
+        self,
+        host: &'static str,
+        key: &'static str,
+        value: &'static str,
+    ) -> Scenario {
+        self.step(move |lab| lab.host(host).sysctl(key, value))
+    }
+}
+
+/// The command and what must come of it.
+impl Scenario {
+    /// `tcpdoctor diagnose TARGET`, and more arguments after a blank.
+    pub(crate) fn diagnose(mut self, target: &str) -> Scenario {
+        self.arguments = ["diagnose"]
+            .into_iter()
+            .chain(target.split_whitespace())
+            .chain(["--format", "json", "--no-input"])
+            .map(str::to_owned)
+            .collect();
+        self
+    }
+
+    /// Whoever runs it.
+    pub(crate) fn expect(mut self, expect: Expect) -> Scenario {
+        self.root = Some(expect.clone());
+        self.nobody = Some(expect);
+        self
+    }
+
+    /// Otherwise for root.
+    pub(crate) fn as_root(mut self, expect: Expect) -> Scenario {
+        self.root = Some(expect);
+        self
+    }
+
+    /// Otherwise for nobody.
+    pub(crate) fn as_nobody(mut self, expect: Expect) -> Scenario {
+        self.nobody = Some(expect);
+        self
+    }
+
+    pub(crate) fn runs_in(&self, mode: Mode) -> bool {
+        self.expectation(mode).is_some()
+    }
+
+    fn expectation(&self, mode: Mode) -> Option<&Expect> {
+        match mode {
+            Mode::Root => self.root.as_ref(),
+            Mode::Nobody => self.nobody.as_ref(),
+        }
+    }
+}
+
+/// A network that runs.
+pub(crate) struct Lab {
+    // Dropped in this order: first what sends, last the namespaces.
+    kept: Vec<Box<dyn Any + Send>>,
+    pub(crate) stage: Stage,
+    _wire: Wire,
+    hosts: Vec<Host>,
+}
+
+impl Lab {
+    pub(crate) fn host(&self, name: &str) -> &Host {
+        self.hosts.iter().find(|host| host.name == name).expect("a host of this topology")
+    }
+
+    /// Keeps something until the network is torn down.
+    pub(crate) fn keep(&mut self, thing: impl Any + Send) {
+        self.kept.push(Box::new(thing));
+    }
+
+    fn build(scenario: &Scenario) -> io::Result<Lab> {
+        let mut plan = Plan::default();
+        scenario.topology.lay_out(&mut plan);
+        let hosts = plan.build()?;
+        let named = |name: &str| hosts.iter().find(|host| host.name == name);
+        for router in scenario.topology.routers() {
+            forward(named(router).expect("a host"))?;
+        }
+        scenario.topology.finish(&|name| named(name).expect("a host"))?;
+        let wire = Wire::start(
+            named("wire").expect("every topology has it"),
+            "wl",
+            "wr",
+            scenario.cable.clone(),
+        )?;
+        let mut lab = Lab { kept: Vec::new(), stage: Stage::open()?, _wire: wire, hosts };
+        if scenario.ping {
+            let everybody = if crate::net::has_other_users() { "0 65534" } else { "0 0" };
+            lab.host("c").sysctl("net/ipv4/ping_group_range", everybody)?;
+        }
+        for (port, how) in &scenario.services {
+            servers::serve(&lab.stage, lab.host("s"), *port, how.clone())?;
+        }
+        if lab.hosts.iter().any(|host| host.name == "d") {
+            for (address, zone) in &scenario.zones {
+                dns_server::serve(&lab.stage, lab.host("d"), address, zone.clone())?;
+            }
+        }
+        for step in &scenario.steps {
+            step(&mut lab)?;
+        }
+        Ok(lab)
+    }
+}
+
+/// Files of one run, removed with it.
+struct Files(PathBuf);
+
+impl Files {
+    fn new() -> io::Result<Files> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("lab-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path)?;
+        Ok(Files(path))
+    }
+
+    fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.0.join(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Scenario {
+    /// Builds the network, runs the product and compares; an error says everything there is to say.
+    pub(crate) fn run(&self, mode: Mode) -> Result<(), String> {
+        let expect = self.expectation(mode).expect("asked for in this mode only");
+        let broken = |e: io::Error| format!("the lab itself failed, not the product: {e}");
+        let files = Files::new().map_err(broken)?;
+        let lab = Lab::build(self).map_err(broken)?;
+        let etc = [
+            ("resolv.conf", files.write("resolv.conf", self.resolv).map_err(broken)?),
+            ("hosts", files.write("hosts", self.hosts).map_err(broken)?),
+            ("nsswitch.conf", files.write("nsswitch.conf", "hosts: files dns\n").map_err(broken)?),
+        ];
+        let invocation =
+            Invocation { arguments: &self.arguments, mode, etc: &etc, limits: self.limits };
+        let ran = run::on(lab.host("c"), &invocation).map_err(broken)?;
+        drop(lab);
+        if std::env::var_os("TCPDOCTOR_LAB_EXEC").is_some() {
+            return Err(format!(
+                "exit {:?}, {:.2?}\n{}{}",
+                ran.code, ran.wall, ran.stdout, ran.stderr
+            ));
+        }
+
+        let command = format!("tcpdoctor {}", self.arguments.join(" "));
+        let Ok(report) = serde_json::from_str::<Value>(&ran.stdout) else {
+            return Err(format!(
+                "{command}\nno report, exit {:?} after {:.2?}\nstdout: {}\nstderr: {}",
+                ran.code, ran.wall, ran.stdout, ran.stderr
+            ));
+        };
+        let mut wrong = expect.check(&ran, &report);
+
+        let saved = files.write("report.json", &ran.stdout).map_err(broken)?;
+        let again = run::replay(&saved).map_err(broken)?;
+        match serde_json::from_str::<Value>(&again.stdout) {
+            Ok(replayed) if essence(&replayed) == essence(&report) => {}
+            Ok(replayed) => wrong.push(format!(
+                "replay differs:\n  live   {}\n  replay {}",
+                essence(&report),
+                essence(&replayed)
+            )),
+            Err(_) => wrong.push(format!("replay gave no report: {}", again.stderr)),
+        }
+        if let Some(folder) = std::env::var_os("TCPDOCTOR_LAB_REPORTS") {
+            let name = self.name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+            let _ =
+                fs::write(PathBuf::from(folder).join(format!("{name}.{mode:?}.json")), &ran.stdout);
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "{command}\n- {}\nstderr: {}\nreport: {}",
+            wrong.join("\n- "),
+            ran.stderr,
+            serde_json::to_string_pretty(&report).unwrap_or(ran.stdout)
+        ))
+    }
+}
