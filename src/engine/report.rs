@@ -3,7 +3,6 @@
 use crate::engine::conclude::verdict_of;
 use crate::engine::facts::{Facts, base_bindings};
 use crate::engine::walk::{Effect, End, Visit, Walk, walk};
-use crate::model::diagnosis::{Diagnosis, Severity};
 use crate::model::outcome::Outcome;
 use crate::model::report::{
     BranchEntry, Report, RunbookEntry, SCHEMA, Status, StepEntry, TargetEntry, Tool, Vantage,
@@ -59,17 +58,15 @@ pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) 
         Effect::Done(End::Concluded(diagnosis)) => match verdict_of(&diagnosis) {
             Verdict::Healthy => {
                 findings.push(*diagnosis);
-                by_findings(&findings)
+                (Verdict::Healthy, None)
             }
             verdict => (verdict, Some(*diagnosis)),
         },
-        Effect::Done(End::Healthy) => by_findings(&findings),
+        Effect::Done(End::Healthy) => (Verdict::Healthy, None),
         // A driver always leads the walk to its end.
         Effect::Run(..) => (Verdict::Inconclusive, None),
     };
-    if verdict != Verdict::Degraded
-        && let Some(diagnosis) = &diagnosis
-    {
+    if let Some(diagnosis) = &diagnosis {
         findings.retain(|finding| finding.id != diagnosis.id);
     }
     Report {
@@ -93,18 +90,6 @@ pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) 
         findings,
         path: visits.iter().map(|visit| visit.key.clone()).collect(),
         steps: steps(runbook, &visits, facts),
-    }
-}
-
-/// A target that works is degraded when a finding of severity warning (or worse) holds; the gravest
-/// one is then the diagnosis as well.
-fn by_findings(findings: &[Diagnosis]) -> (Verdict, Option<Diagnosis>) {
-    let worst = findings.iter().rev().max_by_key(|finding| finding.severity);
-    match worst {
-        Some(worst) if worst.severity >= Severity::Warning => {
-            (Verdict::Degraded, Some(worst.clone()))
-        }
-        _ => (Verdict::Healthy, None),
     }
 }
 

@@ -32,8 +32,7 @@ pub struct TcpConnectArgs {
     pub addresses: Vec<String>,
     /// The port.
     pub port: u16,
-    /// Attempts per address, each from its own source port; as many again are added when the first
-    /// ones stay silent or disagree.
+    /// Attempts per address, each from its own source port.
     #[serde(default = "default_attempts")]
     pub attempts: u32,
     /// The time between two attempts to one address, in milliseconds.
@@ -43,6 +42,9 @@ pub struct TcpConnectArgs {
     /// retransmission (1 s, RFC 6298) can still be answered.
     #[serde(default = "default_patience_ms")]
     pub patience_ms: u32,
+    /// Whether to add as many attempts again when the first ones stay silent or disagree.
+    #[serde(default = "default_second_batch")]
+    pub second_batch: bool,
     /// Whether to find out, when refused, with which TTL the RST arrives (about 31 more SYNs).
     #[serde(default = "default_origin")]
     pub rst_origin: bool,
@@ -56,6 +58,9 @@ fn default_pace_ms() -> u32 {
 }
 fn default_patience_ms() -> u32 {
     1250
+}
+fn default_second_batch() -> bool {
+    true
 }
 fn default_origin() -> bool {
     true
@@ -212,6 +217,7 @@ impl Probe for TcpConnect {
             batch: args.attempts.max(1),
             pace: Duration::from_millis(args.pace_ms.into()),
             patience: Duration::from_millis(args.patience_ms.into()),
+            second_batch: args.second_batch,
         };
         let before = Snapshot::take();
         let (all, window) =

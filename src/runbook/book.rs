@@ -13,6 +13,7 @@ use super::load::{Books, Found, Origin};
 use super::params::params_type;
 use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
+use super::step::unread;
 use super::yaml::{self, Broken, Key, Node, Yaml};
 use super::{Catalogue, Runbook, types};
 
@@ -111,19 +112,19 @@ impl Reader {
         let scope = if self.trusted { Scope::open() } else { scope(&params, entries) };
         let ids: Vec<String> = entries.iter().map(|(key, _)| key.name.clone()).collect();
         let around = Around { steps: &ids, catalogue: &catalogue };
-        let drafts: Vec<_> = entries
-            .iter()
-            .map(|(key, node)| self.step(key, node, &scope, &around, books))
-            .collect();
+        let mut drafts = Vec::with_capacity(entries.len());
+        for (key, node) in entries {
+            let draft = self.step(key, node, &scope, &around, books);
+            drafts.push(draft.unwrap_or_else(|| {
+                self.astray = true;
+                unread(key)
+            }));
+        }
         let start = start.and_then(|node| self.start(node, &ids));
-        // A step that could not be read has no ways out: what hangs on it would be said to be
-        // unreachable.
-        let drafts: Vec<_> = drafts.into_iter().collect::<Option<_>>()?;
-        let start = start?;
-        let judged = self.errors.problems.iter().all(|problem| graph_matters(problem.code));
-        if judged && !self.trusted {
+        if !self.trusted {
             self.graph(&drafts, start, &params);
         }
+        let start = start?;
         Some(Runbook {
             name: name?,
             title: title?,
@@ -194,29 +195,6 @@ impl Reader {
         }
         found
     }
-}
-
-/// Whether the graph can still be judged although there is a problem of this kind.
-fn graph_matters(code: Code) -> bool {
-    !matches!(
-        code,
-        Code::YAML
-            | Code::DUPLICATE_KEY
-            | Code::LEADS
-            | Code::UNKNOWN_STEP
-            | Code::KINDS
-            | Code::AFTER_ELSE
-            | Code::EXPRESSION
-            | Code::UNKNOWN_DIAGNOSIS
-            | Code::UNKNOWN_NAME
-            | Code::UNKNOWN_FIELD
-            | Code::UNKNOWN_FUNCTION
-            | Code::EXPRESSION_TYPE
-            | Code::EXPRESSION_SIZE
-            | Code::VOCABULARY
-            | Code::MISSING_KEY
-            | Code::WRONG_TYPE
-    )
 }
 
 fn first_line(node: &Node) -> Range<usize> {

@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use super::catalogue::SEVERITIES;
 use super::code::Code;
-use super::expr::{Scope, Template};
+use super::expr::{Expr, Scope, Template};
 use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::yaml::{Node, Yaml};
-use super::{Arg, Branch, Catalogue, Conclusion, Next, Note};
+use super::{Branch, Catalogue, Next, Note};
 use crate::model::diagnosis::Place;
 use crate::model::report::Status;
 use crate::model::types::Type;
@@ -56,7 +55,8 @@ pub(super) struct Around<'a> {
 }
 
 impl Around<'_> {
-    fn step(&self, id: &str) -> Option<usize> {
+    /// Finds a step by its id.
+    pub(super) fn step(&self, id: &str) -> Option<usize> {
         self.steps.iter().position(|known| known == id)
     }
 }
@@ -75,7 +75,11 @@ impl Reader {
     pub(super) fn branches(&mut self, node: &Node, scope: &Scope, around: &Around<'_>) -> Vec<Arm> {
         let mut arms = Vec::new();
         let mut closed: Option<Range<usize>> = None;
-        for item in self.list(node, "`branches`").unwrap_or_default() {
+        let Some(items) = self.list(node, "`branches`") else {
+            self.astray = true;
+            return arms;
+        };
+        for item in items {
             let first = match &item.value {
                 Yaml::Map(entries) => entries.first().map(|(key, _)| key.span.clone()),
                 _ => None,
@@ -91,6 +95,7 @@ impl Reader {
                 );
             }
             let Some(arm) = self.listed_arm(item, scope, around) else {
+                (self.astray, self.torn) = (true, true);
                 continue;
             };
             if arm.branch.when.is_none() {
@@ -108,12 +113,11 @@ impl Reader {
         match (fields.entry("when"), fields.entry("else")) {
             (Some((_, when)), None) => {
                 let condition = self.condition(when, scope);
-                let (branch, span) = self.arm_fields(item, fields, scope, around)?;
-                Some(Arm {
-                    branch: Branch { when: Some(condition?), ..branch },
-                    when: Some(when.clone()),
-                    span,
-                })
+                let (branch, span) = self.arm_fields(item, fields, scope, around);
+                // What is wrong was said; the rest of the tree can still be judged.
+                let condition = condition.unwrap_or_else(|| Expr::lazy("true"));
+                let branch = Branch { when: Some(condition), ..branch };
+                Some(Arm { branch, when: Some(when.clone()), span })
             }
             (None, Some((key, to))) => {
                 let beside = ARM_KEYS.iter().find_map(|key| fields.entry(key));
@@ -125,7 +129,7 @@ impl Reader {
                         Some(format!("write it inside: else: {{{}: …}}", other.name)),
                     );
                 }
-                let (branch, _) = self.arm(to, "`else`", scope, around)?;
+                let (branch, _) = self.arm(to, "`else`", scope, around);
                 Some(Arm { branch, when: None, span: key.span.clone() })
             }
             (Some(_), Some((key, _))) => {
@@ -147,21 +151,24 @@ impl Reader {
         what: &str,
         scope: &Scope,
         around: &Around<'_>,
-    ) -> Option<(Branch, Range<usize>)> {
+    ) -> (Branch, Range<usize>) {
         match &node.value {
-            Yaml::Map(_) => {
-                let fields = self.fields(node, what, &ARM_KEYS)?;
-                self.arm_fields(node, fields, scope, around)
-            }
-            Yaml::Text(_) => {
-                let next = self.destination(node, around)?;
-                Some((plain(next), node.span.clone()))
-            }
+            Yaml::Map(_) => match self.fields(node, what, &ARM_KEYS) {
+                Some(fields) => self.arm_fields(node, fields, scope, around),
+                None => (plain(self.nowhere()), node.span.clone()),
+            },
+            Yaml::Text(_) => (plain(self.destination(node, around)), node.span.clone()),
             _ => {
                 self.type_error(node, what, "a step's id or a mapping");
-                None
+                (plain(self.nowhere()), node.span.clone())
             }
         }
+    }
+
+    /// Stands in for a destination that could not be read.
+    fn nowhere(&mut self) -> Next {
+        self.astray = true;
+        Next::Inconclusive
     }
 
     fn arm_fields(
@@ -170,30 +177,31 @@ impl Reader {
         fields: Fields<'_>,
         scope: &Scope,
         around: &Around<'_>,
-    ) -> Option<(Branch, Range<usize>)> {
+    ) -> (Branch, Range<usize>) {
         let status = fields.find("status").and_then(|node| self.word(node, "`status`", &STATUSES));
         let text = fields.find("text").and_then(|node| self.template(node, "`text`", scope));
         let rules_out = self.rules_out(fields, scope, around);
         let (next, span) = match (fields.entry("goto"), fields.entry("conclude")) {
             (Some((_, to)), None) => {
                 self.only_with_conclude(fields);
-                (self.destination(to, around)?, to.span.clone())
+                (self.destination(to, around), to.span.clone())
             }
             (None, Some((_, id))) if ENDS.iter().any(|end| is_text(id, end)) => {
                 self.only_with_conclude(fields);
-                (self.destination(id, around)?, id.span.clone())
+                (self.destination(id, around), id.span.clone())
             }
             (None, Some((_, id))) => {
-                let conclusion = self.conclusion(id, fields, scope, around)?;
-                (Next::Conclude(Box::new(conclusion)), id.span.clone())
+                let conclusion = self.conclusion(id, fields, scope, around);
+                let next = conclusion.map(|conclusion| Next::Conclude(Box::new(conclusion)));
+                (next.unwrap_or(Next::Inconclusive), id.span.clone())
             }
             (Some(_), Some((key, _))) => {
                 let message = "a branch has either `goto` or `conclude`, not both";
                 self.wrong(Code::LEADS, &key.span, message, None);
-                return None;
+                (self.nowhere(), key.span.clone())
             }
             (None, None) if self.mistyped(fields, "goto") || self.mistyped(fields, "conclude") => {
-                return None;
+                (self.nowhere(), node.span.clone())
             }
             (None, None) => {
                 let place = match &node.value {
@@ -201,17 +209,13 @@ impl Reader {
                     _ => None,
                 };
                 let help = "add `goto: step`, `conclude: diagnosis`, or `goto: healthy`";
-                self.wrong(
-                    Code::LEADS,
-                    &place.unwrap_or_else(|| node.span.clone()),
-                    "this branch leads nowhere",
-                    Some(help.to_owned()),
-                );
-                return None;
+                let place = place.unwrap_or_else(|| node.span.clone());
+                let message = "this branch leads nowhere";
+                self.wrong(Code::LEADS, &place, message, Some(help.to_owned()));
+                (self.nowhere(), place)
             }
         };
-        let branch = Branch { when: None, status, text, rules_out, next };
-        Some((branch, span))
+        (Branch { when: None, status, text, rules_out, next }, span)
     }
 
     fn only_with_conclude(&mut self, fields: Fields<'_>) {
@@ -224,18 +228,17 @@ impl Reader {
         }
     }
 
-    fn destination(&mut self, node: &Node, around: &Around<'_>) -> Option<Next> {
-        let id = self.text(node, "a step's id")?;
-        match id {
-            "healthy" => return Some(Next::Healthy),
-            "inconclusive" => return Some(Next::Inconclusive),
-            _ => {}
-        }
-        match around.step(id) {
-            Some(step) => Some(Next::Goto(step)),
-            None => {
+    fn destination(&mut self, node: &Node, around: &Around<'_>) -> Next {
+        let Some(id) = self.text(node, "a step's id") else {
+            return self.nowhere();
+        };
+        match (id, around.step(id)) {
+            ("healthy", _) => Next::Healthy,
+            ("inconclusive", _) => Next::Inconclusive,
+            (_, Some(step)) => Next::Goto(step),
+            (_, None) => {
                 self.unknown_step(node, id, around);
-                None
+                self.nowhere()
             }
         }
     }
@@ -253,7 +256,7 @@ impl Reader {
     }
 
     /// Reads a condition.
-    fn condition(&mut self, node: &Node, scope: &Scope) -> Option<super::expr::Expr> {
+    fn condition(&mut self, node: &Node, scope: &Scope) -> Option<Expr> {
         let condition = self.expr(node, "`when`", scope)?;
         if !matches!(condition.ty(), Type::Bool | Type::Any) {
             let message = format!(
@@ -311,120 +314,6 @@ impl Reader {
         }
         out
     }
-
-    fn unknown_diagnosis(&mut self, id: &str, span: &Range<usize>, catalogue: &Catalogue) {
-        let known: Vec<&str> = catalogue.all().map(|entry| entry.id.as_str()).collect();
-        let mut help = did_you_mean(id, &known, "diagnoses");
-        if id.starts_with("x-") && !help.starts_with("did") {
-            help = "a diagnosis of your own is described under `diagnoses:`".to_owned();
-        }
-        let message = format!("there is no diagnosis `{id}`");
-        self.wrong(Code::UNKNOWN_DIAGNOSIS, span, message, Some(help));
-    }
-
-    /// Reads a diagnosis with its particulars.
-    fn conclusion(
-        &mut self,
-        id: &Node,
-        fields: Fields<'_>,
-        scope: &Scope,
-        around: &Around<'_>,
-    ) -> Option<Conclusion> {
-        let name = self.text(id, "a diagnosis id")?;
-        let with = self.values(fields.find("with"), scope);
-        let confidence = fields.find("confidence").and_then(|node| self.confidence(node, scope));
-        let severity = fields.find("severity");
-        let severity = severity.and_then(|node| self.word(node, "`severity`", &SEVERITIES));
-        let (place, hop, address) = self.location(fields.find("at"), scope);
-        let evidence = self.evidence(fields.find("evidence"), around);
-        let Some(entry) = around.catalogue.find(name) else {
-            self.unknown_diagnosis(name, &id.span, around.catalogue);
-            return None;
-        };
-        let given: Vec<&str> = with.iter().map(|(name, _)| name.as_str()).collect();
-        let needs: Vec<&str> = entry.needs.iter().map(String::as_str).collect();
-        let missing: Vec<&str> = needs.iter().filter(|n| !given.contains(n)).copied().collect();
-        if !missing.is_empty() {
-            let message = format!("`{name}` needs {} in `with`", listed(&missing));
-            self.wrong(Code::NEEDS, &id.span, message, None);
-        }
-        if let Some(Yaml::Map(entries)) = fields.find("with").map(|node| &node.value) {
-            for (key, _) in entries.iter().filter(|(k, _)| !needs.contains(&&*k.name)) {
-                let message = format!("`{name}` has no use for `{}`", key.name);
-                let help = did_you_mean(&key.name, &needs, "values that it needs");
-                self.wrong(Code::NEEDS, &key.span, message, Some(help));
-            }
-        }
-        let mut not_alternatives = Vec::new();
-        if let Some(node) = fields.find("not") {
-            let known: Vec<&str> = entry.lookalikes.iter().map(|l| l.id.as_str()).collect();
-            for (other, node) in self.texts(node, "`not`").unwrap_or_default() {
-                if !known.contains(&other) {
-                    let message = format!("`{other}` is no look-alike of `{name}`");
-                    let help = did_you_mean(other, &known, "look-alikes");
-                    self.wrong(Code::UNKNOWN_DIAGNOSIS, &node.span, message, Some(help));
-                }
-                not_alternatives.push(other.to_owned());
-            }
-        }
-        Some(Conclusion {
-            id: name.to_owned(),
-            confidence,
-            severity,
-            place,
-            hop,
-            address,
-            with,
-            evidence,
-            not_alternatives,
-        })
-    }
-
-    /// Reads values by name, of any type.
-    pub(super) fn values(&mut self, node: Option<&Node>, scope: &Scope) -> Vec<(String, Arg)> {
-        let Some(node) = node else {
-            return Vec::new();
-        };
-        let entries = self.entries(node, "`with`").unwrap_or_default();
-        let mut values = Vec::new();
-        for (key, value) in entries {
-            if let Some(value) = self.value(value, scope) {
-                values.push((key.name.clone(), value.arg));
-            }
-        }
-        values
-    }
-
-    fn confidence(&mut self, node: &Node, scope: &Scope) -> Option<Arg> {
-        const WORDS: [(&str, ()); 3] = [("possible", ()), ("likely", ()), ("confirmed", ())];
-        let found = self.value(node, scope)?;
-        match &found.arg {
-            Arg::Expr(expr) => {
-                if !matches!(expr.ty(), Type::Text | Type::Word(_) | Type::Any) {
-                    self.type_error(node, "`confidence`", "a word");
-                }
-            }
-            _ => self.word(node, "`confidence`", &WORDS)?,
-        }
-        Some(found.arg)
-    }
-
-    fn evidence(&mut self, node: Option<&Node>, around: &Around<'_>) -> Vec<String> {
-        let Some(node) = node else {
-            return Vec::new();
-        };
-        let mut cited = Vec::new();
-        for (id, node) in self.texts(node, "`evidence`").unwrap_or_default() {
-            if around.step(id).is_none() {
-                let known: Vec<&str> = around.steps.iter().map(String::as_str).collect();
-                let message = format!("there is no step `{id}`");
-                let help = did_you_mean(id, &known, "steps");
-                self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
-            }
-            cited.push(id.to_owned());
-        }
-        cited
-    }
 }
 
 fn plain(next: Next) -> Branch {
@@ -433,8 +322,4 @@ fn plain(next: Next) -> Branch {
 
 fn is_text(node: &Node, wanted: &str) -> bool {
     matches!(&node.value, Yaml::Text(text) if text == wanted)
-}
-
-fn listed(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

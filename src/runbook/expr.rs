@@ -9,6 +9,7 @@ mod ast;
 mod check;
 mod doubt;
 mod eval;
+mod relate;
 mod template;
 mod value;
 
@@ -20,8 +21,8 @@ use serde_json::Value;
 use crate::model::types::Type;
 
 pub use check::Scope;
-pub(crate) use check::article;
 pub use doubt::{Doubt, Facts};
+pub(crate) use relate::article;
 pub use template::Template;
 pub(crate) use template::sole_hole;
 pub use value::{escape, is_unsafe, shown};

@@ -5,11 +5,25 @@ use std::ops::Range;
 
 use super::code::Code;
 use super::expr::{Expr, Facts};
+use super::problem::Problem;
 use super::read::Reader;
 use super::step::Draft;
 use super::yaml::Node;
 use super::{Branch, Kind, Next, Param};
 use crate::model::types::Type;
+
+/// Problems that leave every expression and arm readable.
+const JUDGED_ALONE: [Code; 9] = [
+    Code::NO_ELSE,
+    Code::UNREACHABLE,
+    Code::UNKNOWN_WORD,
+    Code::BAD_NAME,
+    Code::NEEDS,
+    Code::PARAM,
+    Code::ARGUMENT,
+    Code::ARGUMENT_TYPE,
+    Code::DIAGNOSIS,
+];
 
 /// A way from one step to another.
 struct Edge {
@@ -18,16 +32,26 @@ struct Edge {
 }
 
 impl Reader {
-    /// Checks the steps as a whole.
-    pub(super) fn graph(&mut self, drafts: &[Draft], start: usize, params: &[Param]) {
+    /// Checks the steps as a whole, as far as what is wrong already lets that be judged.
+    pub(super) fn graph(&mut self, drafts: &[Draft], start: Option<usize>, params: &[Param]) {
         let edges: Vec<Vec<Edge>> = drafts.iter().map(edges).collect();
         for draft in drafts {
-            self.covered(draft);
             self.started_early(draft, drafts);
+            if !self.torn {
+                self.covered(draft);
+            }
         }
-        let order = self.cycles(drafts, &edges, start);
-        self.unreached(drafts, &edges, start);
-        if let Some(order) = order {
+        let order = self.cycles(drafts, &edges, start.unwrap_or(0));
+        let twice = |problem: &Problem| problem.code == Code::DUPLICATE_KEY;
+        let Some(start) = start else {
+            return;
+        };
+        if !self.astray && !self.errors.problems.iter().any(twice) {
+            self.unreached(drafts, &edges, start);
+        }
+        // What a condition proves is only known where every expression could be read.
+        let broken = |problem: &Problem| !JUDGED_ALONE.contains(&problem.code);
+        if let (Some(order), false) = (order, self.errors.problems.iter().any(broken)) {
             self.doubts(drafts, &order, start, params);
         }
     }

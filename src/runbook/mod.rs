@@ -1,13 +1,22 @@
 //! Runbooks: YAML to a checked decision tree, its expressions and texts, and the catalogue.
 //!
-//! `raw` text becomes a span-carrying node tree, `check` lowers it to the [`Runbook`] below and
-//! reports every error at once; nothing after loading can fail for a reason of the file's own.
+//! | step | file |
+//! |---|---|
+//! | a name or path becomes a text | `load`, `builtin` |
+//! | the text becomes a tree that knows its places | `yaml` |
+//! | the tree is read into the types below, every problem is kept | `read`, `book`, `step`, `branch`, `conclusion`, `value`, `params`, `catalogue` |
+//! | expressions are parsed and checked against the probes' types | `expr`, `types` |
+//! | the steps are judged as a whole: cycles, cases, unknowns | `graph` |
+//! | problems become text for people | `problem`, `code` |
+//!
+//! Nothing after loading can fail for a reason of the file's own.
 
 mod book;
 mod branch;
 pub mod builtin;
 mod catalogue;
 pub mod code;
+mod conclusion;
 pub mod expr;
 mod graph;
 pub mod load;

@@ -58,11 +58,11 @@ impl Reader {
         let numeric = matches!(ty, Type::Int | Type::Float);
         let min = self.bound(fields.find("min"), "`min`", numeric, kind);
         let max = self.bound(fields.find("max"), "`max`", numeric, kind);
-        if let (Some(min), Some(max), Some(place)) = (min, max, fields.find("max")) {
-            if min > max {
-                let message = format!("`max` ({max}) is less than `min` ({min})");
-                self.wrong(Code::PARAM, &place.span, message, None);
-            }
+        if let (Some(min), Some(max), Some(place)) = (min, max, fields.find("max"))
+            && min > max
+        {
+            let message = format!("`max` ({max}) is less than `min` ({min})");
+            self.wrong(Code::PARAM, &place.span, message, None);
         }
         let default = fields.find("default").and_then(|node| {
             let value = Reader::json(node);

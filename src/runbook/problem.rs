@@ -8,6 +8,8 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::code::Code;
 
+/// The distance in bytes from which on two places are not shown together.
+const FAR: usize = 64 << 10;
 /// The most problems that are kept for one file; the rest is counted.
 const MOST: usize = 100;
 
@@ -62,14 +64,21 @@ impl Problem {
     }
 
     fn render(&self, renderer: &Renderer) -> String {
-        let text = visible(&self.source.text);
-        let end = text.len();
+        // The lines between two places are only looked at when the places are near each other.
+        let near = |span: &&Range<usize>| span.start.abs_diff(self.span.start) < FAR;
+        let others = self.other.iter().map(|(span, _)| span).filter(near);
+        let (first, last) = others
+            .fold((self.span.start, self.span.start), |(first, last), span| {
+                (first.min(span.start), last.max(span.start))
+            });
+        let (lines, from, line) = window(&self.source.text, first, last);
+        let text = visible(lines);
         let clamp = |span: &Range<usize>| {
-            let start = boundary(&text, span.start.min(end));
+            let within = |at: usize| boundary(&text, at.saturating_sub(from).min(text.len()));
+            let (start, stop) = (within(span.start), within(span.end.max(span.start)));
             // A long span is cut at its first line: the place matters, not the whole block.
-            let stop = boundary(&text, span.end.clamp(start, end));
             let line_end = text[start..stop].find('\n').map_or(stop, |at| start + at);
-            start..line_end.max(start)
+            start..line_end
         };
         let message = shown(&self.message);
         let name = shown(&self.source.name);
@@ -78,8 +87,10 @@ impl Problem {
         if let Some(label) = &label {
             annotation = annotation.label(label);
         }
-        let mut snippet = Snippet::source(&text).path(&name).annotation(annotation);
-        let other = self.other.as_ref().map(|(span, label)| (span, shown(label)));
+        let snippet = Snippet::source(&text).line_start(line).path(&name);
+        let mut snippet = snippet.annotation(annotation);
+        let other = self.other.as_ref().filter(|(span, _)| near(&span));
+        let other = other.map(|(span, label)| (span, shown(label)));
         if let Some((span, label)) = &other {
             let annotation = AnnotationKind::Context.span(clamp(span)).label(label);
             snippet = snippet.annotation(annotation);
@@ -124,6 +135,11 @@ impl LoadErrors {
         }
     }
 
+    /// Whether further problems are only counted.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.len() >= MOST
+    }
+
     pub(super) fn push(&mut self, problem: Problem) {
         if self.problems.len() < MOST {
             self.problems.push(problem);
@@ -134,7 +150,7 @@ impl LoadErrors {
 
     /// Sorts by place, and drops what was said twice.
     pub(super) fn sort(&mut self) {
-        self.problems.sort_by(|a, b| (a.span.start, a.code).cmp(&(b.span.start, b.code)));
+        self.problems.sort_by_key(|problem| (problem.span.start, problem.code));
         self.problems.dedup();
     }
 }
@@ -160,6 +176,16 @@ fn position(text: &str, at: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
+/// Cuts out the lines from the one that holds byte `first` to the one that holds byte `last`; also
+/// returns where they begin and the first one's number.
+fn window(text: &str, first: usize, last: usize) -> (&str, usize, usize) {
+    let first = boundary(text, first.min(text.len()));
+    let last = boundary(text, last.clamp(first, text.len()));
+    let from = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
+    let to = text[last..].find('\n').map_or(text.len(), |newline| last + newline);
+    (&text[from..to], from, text[..from].matches('\n').count() + 1)
+}
+
 fn boundary(text: &str, mut at: usize) -> usize {
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -181,8 +207,13 @@ fn visible(text: &str) -> String {
     out
 }
 
+/// Makes a message safe to show, and cuts what is very long: it may quote the file.
 fn shown(text: &str) -> String {
-    super::expr::escape(text)
+    const LONGEST: usize = 600;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => super::expr::escape(&text[..end]) + " …",
+        None => super::expr::escape(text),
+    }
 }
 
 /// Suggests the nearest known name, or lists what there is.
@@ -190,7 +221,9 @@ pub(crate) fn did_you_mean(found: &str, known: &[&str], what: &str) -> String {
     let mut best: Option<(f64, &str)> = None;
     for name in known {
         let likeness = strsim::jaro_winkler(&found.to_lowercase(), &name.to_lowercase());
-        let typo = strsim::damerau_levenshtein(found, name) <= 2 && found.len() > 3;
+        // Two slips in a word of four letters, one in a shorter one.
+        let slips = if found.len() > 3 { 2 } else { 1 };
+        let typo = found.len() > 1 && strsim::damerau_levenshtein(found, name) <= slips;
         let likeness = if typo { likeness.max(0.9) } else { likeness };
         if likeness >= 0.84 && best.is_none_or(|(other, _)| likeness > other) {
             best = Some((likeness, name));

@@ -1,5 +1,6 @@
 //! Reading a node tree: keys, words, texts and expressions, with every complaint collected.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,6 +20,10 @@ pub(super) struct Reader {
     pub(super) trusted: bool,
     /// Places of keys that their mapping does not have.
     strange: Vec<Range<usize>>,
+    /// Whether some arm leads nobody knows where: then a step that seems unreachable may not be.
+    pub(super) astray: bool,
+    /// Whether some arm could not be read at all: then the others need not cover every case.
+    pub(super) torn: bool,
 }
 
 /// The keys of a mapping, all of them known.
@@ -42,7 +47,14 @@ impl<'a> Fields<'a> {
 
 impl Reader {
     pub(super) fn new(source: Arc<Source>, trusted: bool) -> Reader {
-        Reader { source, errors: LoadErrors::default(), trusted, strange: Vec::new() }
+        Reader {
+            source,
+            errors: LoadErrors::default(),
+            trusted,
+            strange: Vec::new(),
+            astray: false,
+            torn: false,
+        }
     }
 
     /// Adds a problem.
@@ -91,8 +103,10 @@ impl Reader {
             self.type_error(node, what, "a mapping");
             return None;
         };
-        for (at, (key, _)) in entries.iter().enumerate() {
-            if let Some((first, _)) = entries[..at].iter().find(|(k, _)| k.name == key.name) {
+        let mut seen: HashMap<&str, &Key> = HashMap::with_capacity(entries.len());
+        for (key, _) in entries {
+            let first = *seen.entry(&key.name).or_insert(key);
+            if !std::ptr::eq(first, key) {
                 self.problem(
                     Code::DUPLICATE_KEY,
                     &key.span,
@@ -114,6 +128,9 @@ impl Reader {
     ) -> Option<Fields<'a>> {
         let entries = self.entries(node, what)?;
         for (key, value) in entries {
+            if self.errors.is_full() {
+                break;
+            }
             if !known.contains(&key.name.as_str()) {
                 self.strange.push(key.span.clone());
                 let message = format!("{what} has no key `{}`", key.name);
@@ -244,7 +261,7 @@ impl Reader {
             Ok(template) => Some(template),
             Err(errors) => {
                 self.expression_errors(node, 0, errors);
-                None
+                Some(Template::lazy(""))
             }
         }
     }

@@ -157,14 +157,19 @@ impl Reader {
             Some((_, node)) => self.branches(node, &inner, around),
             None => {
                 if kind.name != "ask" {
+                    self.astray = true;
                     self.need(fields, &own_key, what, "branches");
                 }
                 Vec::new()
             }
         };
-        let (kind, mut others) = read?;
+        // What is wrong was said; the rest of the tree can still be judged.
+        let (kind, mut others) = read.unwrap_or_else(|| {
+            self.astray |= kind.name == "ask";
+            (Kind::Decide, Vec::new())
+        });
         let unknown = fields.find("unknown");
-        let unknown = unknown.and_then(|node| self.arm(node, "`unknown`", scope, around));
+        let unknown = unknown.map(|node| self.arm(node, "`unknown`", scope, around));
         let unknown = unknown.map(|(branch, span)| {
             others.insert(0, span);
             branch
@@ -173,8 +178,8 @@ impl Reader {
         Some(Draft {
             step: Step {
                 id: key.name.clone(),
-                title: title?,
-                layer: layer?,
+                title: title.unwrap_or_else(|| Template::lazy("")),
+                layer: layer.unwrap_or(Layer::Vantage),
                 kind,
                 by_hand,
                 meanwhile,
@@ -264,7 +269,7 @@ impl Reader {
         let what = "an ask step";
         let mut others = Vec::new();
         let no_input = self.need(fields, own, what, "no_input");
-        let no_input = no_input.and_then(|node| self.arm(node, "`no_input`", scope, around));
+        let no_input = no_input.map(|node| self.arm(node, "`no_input`", scope, around));
         let mut choices = Vec::new();
         if let Some(node) = self.need(fields, own, what, "choices") {
             let entries = self.entries(node, "`choices`").unwrap_or_default();
@@ -272,10 +277,9 @@ impl Reader {
                 self.wrong(Code::MISSING_KEY, &node.span, "`choices` is empty", None);
             }
             for (key, value) in entries {
-                if let Some((branch, span)) = self.arm(value, "a choice", inner, around) {
-                    choices.push((key.name.clone(), branch));
-                    others.push(span);
-                }
+                let (branch, span) = self.arm(value, "a choice", inner, around);
+                choices.push((key.name.clone(), branch));
+                others.push(span);
             }
         }
         let (no_input, span) = no_input?;
@@ -380,6 +384,28 @@ impl Reader {
 
 fn split(arm: Arm) -> (Branch, (Option<Node>, Range<usize>)) {
     (arm.branch, (arm.when, arm.span))
+}
+
+/// Stands in for a step that could not be read.
+pub(super) fn unread(key: &Key) -> Draft {
+    Draft {
+        step: Step {
+            id: key.name.clone(),
+            title: Template::lazy(""),
+            layer: Layer::Vantage,
+            kind: Kind::Decide,
+            by_hand: None,
+            meanwhile: Vec::new(),
+            findings: Vec::new(),
+            branches: Vec::new(),
+            unknown: None,
+        },
+        id: key.span.clone(),
+        branches: key.span.clone(),
+        arms: Vec::new(),
+        early: Vec::new(),
+        others: Vec::new(),
+    }
 }
 
 /// A stand-in whose place is a step's id: where its missing keys are reported.

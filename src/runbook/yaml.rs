@@ -336,10 +336,10 @@ fn plain(text: &str) -> Yaml {
     if digits(unsigned) && !leading_zero {
         return text.parse().map_or_else(|_| Yaml::Text(text.to_owned()), Yaml::Int);
     }
-    if let Some(hexadecimal) = text.strip_prefix("0x") {
-        if let Ok(int) = i64::from_str_radix(hexadecimal, 16) {
-            return Yaml::Int(int);
-        }
+    if let Some(hexadecimal) = text.strip_prefix("0x")
+        && let Ok(int) = i64::from_str_radix(hexadecimal, 16)
+    {
+        return Yaml::Int(int);
     }
     let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && unsigned.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));

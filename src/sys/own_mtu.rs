@@ -70,10 +70,12 @@ fn of_route(target: SocketAddr) -> Option<u32> {
     /// `linux/rtnetlink.h`: answer with the route of the table, not with what became of it.
     const RTM_F_FIB_MATCH: u32 = 0x2000;
     let (family, bits) = if target.is_ipv6() { (libc::AF_INET6, 128) } else { (libc::AF_INET, 32) };
-    let mut header = Rtmsg::default();
-    header.rtm_family = u8::try_from(family).ok()?;
-    header.rtm_dst_len = bits;
-    header.rtm_flags = RTM_F_FIB_MATCH;
+    let header = Rtmsg {
+        rtm_family: u8::try_from(family).ok()?,
+        rtm_dst_len: bits,
+        rtm_flags: RTM_F_FIB_MATCH,
+        ..Rtmsg::default()
+    };
     let mut request = Request::new().op_getroute_do(&header);
     {
         let attributes = request.encode().push_dst(target.ip());

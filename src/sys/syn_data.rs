@@ -37,7 +37,7 @@ pub enum SynDataAnswer {
     TooBig(u32),
     /// Another ICMP error came.
     Icmp(IcmpError),
-    /// This machine failed with that error number; `EOPNOTSUPP` when TCP Fast Open is switched off.
+    /// This machine failed with that error number.
     LocalError(i32),
     /// Nothing came in the caller's time.
     Silent,
@@ -48,9 +48,6 @@ pub enum SynDataAnswer {
 pub struct SynDataReport {
     /// What became of it.
     pub answer: SynDataAnswer,
-    /// The size of the whole IP packet in bytes that was sent; less than asked for when the kernel
-    /// keeps a smaller segment size for this server (`tcp_metrics`).
-    pub size: u32,
     /// The largest IP packet in bytes that TCP would send on this connection, as the server's MSS and
     /// the kernel's path MTU allow; `None` unless the handshake completed. Up to 12 more than in
     /// fact where the server does without time stamps.
@@ -69,35 +66,9 @@ pub fn range(v6: bool, mtu: u32) -> (u32, u32) {
     (empty + 1, mtu.saturating_sub(SHORT_OF_FULL).max(empty))
 }
 
-/// Sends a SYN in an IP packet of `size` bytes, where the kernel believes in a path MTU of `mtu`,
-/// and waits at most `patience` for an answer. That has to be less than a second: then the kernel
-/// repeats the SYN without the data.
-pub async fn probe(target: SocketAddr, size: u32, mtu: u32, patience: Duration) -> SynDataReport {
-    let flight = match Flight::start(target, size, mtu) {
-        Ok(flight) => flight,
-        Err(error) => {
-            return SynDataReport {
-                answer: SynDataAnswer::LocalError(errno::of(&error)),
-                size,
-                segment: None,
-                rtt: None,
-            };
-        }
-    };
-    let answer = match tokio::time::timeout(patience, flight.answer()).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => SynDataAnswer::LocalError(errno::of(&error)),
-        Err(_) => flight.examine(true).unwrap_or(SynDataAnswer::Silent),
-    };
-    SynDataReport {
-        answer,
-        size: flight.size,
-        segment: flight.segment(),
-        rtt: (answer != SynDataAnswer::Silent).then(|| flight.sent.elapsed()),
-    }
-}
-
-struct Flight {
+/// A SYN with data under way.
+#[derive(Debug)]
+pub struct Flight {
     watched: Watched,
     v6: bool,
     size: u32,
@@ -106,7 +77,13 @@ struct Flight {
 }
 
 impl Flight {
-    fn start(target: SocketAddr, size: u32, mtu: u32) -> io::Result<Flight> {
+    /// Sends a SYN in an IP packet of `size` bytes, where the kernel believes in a path MTU of `mtu`.
+    /// It returns at once. Has to be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of this machine; `EOPNOTSUPP` when TCP Fast Open is switched off.
+    pub fn start(target: SocketAddr, size: u32, mtu: u32) -> io::Result<Flight> {
         let v6 = target.is_ipv6();
         let socket = Socket::new(
             Domain::for_address(target),
@@ -136,6 +113,27 @@ impl Flight {
             mtu,
             sent,
         })
+    }
+
+    /// The size of the whole IP packet in bytes; less than asked for when the kernel keeps a smaller
+    /// segment size for this server (`tcp_metrics`).
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Waits at most `patience` for an answer. That has to be less than a second: then the kernel
+    /// repeats the SYN without the data.
+    pub async fn report(&self, patience: Duration) -> SynDataReport {
+        let answer = match tokio::time::timeout(patience, self.answer()).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => SynDataAnswer::LocalError(errno::of(&error)),
+            Err(_) => self.examine(true).unwrap_or(SynDataAnswer::Silent),
+        };
+        SynDataReport {
+            answer,
+            segment: self.segment(),
+            rtt: (answer != SynDataAnswer::Silent).then(|| self.sent.elapsed()),
+        }
     }
 
     async fn answer(&self) -> io::Result<SynDataAnswer> {
@@ -213,13 +211,17 @@ mod tests {
         let target = server.local_addr().expect("an address");
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let report = runtime.block_on(probe(target, 900, 65_536, Duration::from_secs(5)));
-        // EOPNOTSUPP where net.ipv4.tcp_fastopen is 0.
-        if report.answer != SynDataAnswer::LocalError(libc::EOPNOTSUPP) {
-            assert_eq!(report.answer, SynDataAnswer::Passed);
-            assert_eq!(report.size, 900);
-            assert!(report.rtt.is_some());
-        }
+        runtime.block_on(async {
+            match Flight::start(target, 900, 65_536) {
+                Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EOPNOTSUPP)),
+                Ok(flight) => {
+                    assert_eq!(flight.size(), 900);
+                    let report = flight.report(Duration::from_secs(5)).await;
+                    assert_eq!(report.answer, SynDataAnswer::Passed);
+                    assert!(report.rtt.is_some() && report.segment.is_some());
+                }
+            }
+        });
     }
 
     #[test]

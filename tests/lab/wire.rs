@@ -171,7 +171,8 @@ fn hand_on(ends: &[OwnedFd; 2], stop: &EventFd, cable: &Cable) {
                 if filter.as_mut().is_some_and(|passes| !passes(way, frame)) {
                     continue;
                 }
-                if cable.loss > 0 && chance.below(100) < cable.loss {
+                let neighbour = is_neighbour_discovery(frame);
+                if cable.loss > 0 && !neighbour && chance.below(100) < cable.loss {
                     continue;
                 }
                 let jitter = match cable.jitter.as_micros() as u32 {
@@ -179,7 +180,7 @@ fn hand_on(ends: &[OwnedFd; 2], stop: &EventFd, cable: &Cable) {
                     most => chance.below(most + 1),
                 };
                 let mut due = Instant::now();
-                if !is_neighbour_discovery(frame) {
+                if !neighbour {
                     due += cable.delay + Duration::from_micros(jitter.into());
                     if !cable.reorder {
                         due = due.max(latest[from]);
@@ -193,7 +194,8 @@ fn hand_on(ends: &[OwnedFd; 2], stop: &EventFd, cable: &Cable) {
     }
 }
 
-/// ARP and IPv6 neighbour discovery take no time: the long way is meant to lie behind the gateway.
+/// ARP and IPv6 neighbour discovery take no time and do not get lost: the long and bad way is meant
+/// to lie behind the gateway.
 fn is_neighbour_discovery(frame: &[u8]) -> bool {
     match frame.get(12..14) {
         Some([0x08, 0x06]) => true,

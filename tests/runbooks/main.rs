@@ -5,13 +5,14 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use tcpdoctor::model::diagnosis::Severity;
 use tcpdoctor::runbook::code::Code;
-use tcpdoctor::runbook::{self, Library, LoadError};
+use tcpdoctor::runbook::{self, Catalogue, Library, LoadError, builtin};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/runbooks").join(name)
@@ -63,6 +64,48 @@ fn valid_files_load() {
 }
 
 #[test]
+fn every_shipped_file_is_part_of_the_program() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks");
+    for (folder, table) in
+        [(shipped.clone(), builtin::RUNBOOKS), (shipped.join("diagnoses"), builtin::DIAGNOSES)]
+    {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let found: BTreeMap<String, String> = entries
+            .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+            .map(|path| {
+                let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+                (name, fs::read_to_string(path).unwrap())
+            })
+            .collect();
+        let table = table.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        assert_eq!(found.keys().collect::<Vec<_>>().len(), table.len());
+        for (name, text) in table {
+            assert_eq!(found.get(&name), Some(&text), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_catalogue_is_of_one_piece() {
+    let catalogue = Catalogue::builtin().unwrap();
+    let mut seen = BTreeSet::new();
+    for entry in catalogue.all() {
+        assert!(seen.insert(&entry.id), "{} is described twice", entry.id);
+        let idle = entry.remedies.is_empty() && entry.severity != Severity::Info;
+        assert!(!idle, "{} says nothing that could be done", entry.id);
+        let texts = [&entry.title, &entry.summary].into_iter();
+        let texts = texts.chain(entry.lookalikes.iter().map(|other| &other.separate_by));
+        let remedies = entry.remedies.iter().flat_map(|r| [Some(&r.text), r.command.as_ref()]);
+        let texts: Vec<&str> = texts.chain(remedies.flatten()).map(|text| text.source()).collect();
+        // The engine hands the same three values to all of these.
+        let own = !entry.id.starts_with("inconclusive.");
+        for need in entry.needs.iter().filter(|_| own) {
+            assert!(texts.iter().any(|t| t.contains(need)), "{}: no text uses {need}", entry.id);
+        }
+    }
+}
+
+#[test]
 fn line_ends_of_other_systems_and_a_byte_order_mark_are_taken() {
     let text = fs::read_to_string(folder("valid").join("everything.yaml")).unwrap();
     let dos = text.replace('\n', "\r\n");
@@ -76,7 +119,6 @@ fn line_ends_of_other_systems_and_a_byte_order_mark_are_taken() {
 
 #[test]
 fn hostile_files_are_refused_within_a_second() {
-    let start = std::time::Instant::now();
     let mut wide = String::from("format: 1\nname: wide\ntitle: wide\nstart: s0\nsteps:\n");
     for step in 0..20_000 {
         wide.push_str(&format!("  s{step}: {{decide: true, branches: [{{else: healthy}}]}}\n"));
@@ -99,10 +141,11 @@ fn hostile_files_are_refused_within_a_second() {
         wide,
     ];
     for text in hostile {
+        let start = std::time::Instant::now();
         let errors = runbook::parse("hostile.yaml", &text, None).unwrap_err();
-        assert!(errors.render().len() < 1 << 20, "{}", &text[..20]);
+        assert!(errors.render().len() < 100_000, "{}", &text[..20]);
+        assert!(start.elapsed().as_millis() < 1000, "{}: {:?}", &text[..20], start.elapsed());
     }
-    assert!(start.elapsed().as_secs() < 14, "{:?}", start.elapsed());
 }
 
 #[test]

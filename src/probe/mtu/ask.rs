@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::icmp::{IcmpError, IcmpKind};
 use crate::sys::icmp::{Echo, Event};
-use crate::sys::syn_data::{self, SynDataAnswer};
+use crate::sys::syn_data::{self, Flight, SynDataAnswer};
 use crate::sys::udp::{self, Datagram, UdpAnswer};
 
 /// Traceroute's first port: hardly anything listens there, and filters tend to let it through.
@@ -60,12 +60,15 @@ pub(super) struct Asker {
     target: SocketAddr,
     /// The path MTU in bytes that the kernel believes in: a SYN keeps to it.
     kernel_mtu: u32,
+    /// The size in bytes to which the kernel cut a SYN, because it remembers a smaller MSS of this
+    /// server.
+    syn_limit: AtomicU32,
     sent: AtomicU32,
 }
 
 impl Asker {
     pub(super) fn new(target: SocketAddr, kernel_mtu: u32) -> Asker {
-        Asker { target, kernel_mtu, sent: AtomicU32::new(0) }
+        Asker { target, kernel_mtu, syn_limit: AtomicU32::new(u32::MAX), sent: AtomicU32::new(0) }
     }
 
     /// Packets sent so far.
@@ -73,11 +76,15 @@ impl Asker {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// The largest size that this way can ask about, at most `ceiling`.
+    /// The largest size that this way can ask about, at most `ceiling`, as far as is known.
     pub(super) fn largest(&self, way: Way, ceiling: u32) -> u32 {
         match way {
             Way::Echo | Way::Udp => ceiling,
-            Way::Tcp => syn_data::range(self.target.is_ipv6(), self.kernel_mtu.min(ceiling)).1,
+            Way::Tcp => {
+                let v6 = self.target.is_ipv6();
+                let (_, most) = syn_data::range(v6, self.kernel_mtu.min(ceiling));
+                most.min(self.syn_limit.load(Ordering::Relaxed))
+            }
         }
     }
 
@@ -108,14 +115,21 @@ impl Asker {
     }
 
     async fn syn(&self, size: u32, patience: Duration) -> Asked {
-        let report = syn_data::probe(self.target, size, self.kernel_mtu, patience).await;
+        let asked = |size, reply, rtt, segment| Asked { way: Way::Tcp, size, reply, rtt, segment };
+        let Ok(flight) = Flight::start(self.target, size, self.kernel_mtu) else {
+            return asked(size, Reply::Unusable, None, None);
+        };
+        if flight.size() < size {
+            self.syn_limit.fetch_min(flight.size(), Ordering::Relaxed);
+        }
+        let report = flight.report(patience).await;
         let reply = match report.answer {
             SynDataAnswer::Passed => Reply::Passed,
             SynDataAnswer::TooBig(mtu) => Reply::TooBig { mtu, icmp: None },
             SynDataAnswer::Silent => Reply::Lost,
             SynDataAnswer::Icmp(_) | SynDataAnswer::LocalError(_) => Reply::Unusable,
         };
-        Asked { way: Way::Tcp, size: report.size, reply, rtt: report.rtt, segment: report.segment }
+        asked(flight.size(), reply, report.rtt, report.segment)
     }
 
     async fn datagram(&self, size: u32, patience: Duration) -> Asked {

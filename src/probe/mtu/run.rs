@@ -157,6 +157,7 @@ impl Look {
         while let Ok(Some((small, asked))) = timeout_at(grace.into(), under_way.next()).await {
             note(&mut first, small, &asked);
         }
+        first.tcp.size = self.asker.largest(Way::Tcp, self.own.ceiling());
         // Whoever has not answered by now has lost it, unless the wait was cut short.
         if clock::now() >= start + self.patience(rtt) {
             for way in [Way::Tcp, Way::Echo, Way::Udp] {
@@ -244,6 +245,14 @@ impl Look {
         (lost, limit): (u32, u32),
         patience: Duration,
     ) {
+        let mut lost = lost;
+        if limit < lost && way != Way::Tcp {
+            // What decides is not where the limit lies, but whether the largest packet of TCP passes.
+            match self.asker.ask(way, limit, patience).await.reply {
+                Reply::Passed | Reply::TooBig { .. } => return self.clear(seen, way, limit),
+                Reply::Lost | Reply::Unusable => lost = limit,
+            }
+        }
         let (place, found) = tokio::join!(
             locate(&self.asker, lost.max(limit), patience),
             self.search(way, passed.unwrap_or(SMALL), lost, patience)

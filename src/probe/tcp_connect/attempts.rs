@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) pace: Duration,
     /// How long an attempt may stay unanswered.
     pub(super) patience: Duration,
+    /// Whether a second batch may follow.
+    pub(super) second_batch: bool,
 }
 
 /// When the second batch starts if the first is not answered by then.
@@ -53,7 +55,7 @@ pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
     let mut syns = Vec::new();
     let mut sent = 0;
     let mut due = plan.batch;
-    let mut extendable = true;
+    let mut extendable = plan.second_batch;
     let mut send_at = start;
     let mut last_sent = start;
     let mut settled_at: Option<Instant> = None;

@@ -71,15 +71,8 @@ pub(crate) fn all() -> Vec<Scenario> {
                  tcp dport 5432 counter drop; } }",
             )
             .diagnose(v4)
-            // The kernel's counters say that IP handed them on; only the path's start is sure.
-            .as_nobody(blocked().or_id("tcp.timeout_filtered").kind("here").or_kind("path"))
-            .as_root(
-                rule()
-                    .or_id("tcp.blocked_local_output")
-                    .or_id("tcp.timeout_filtered")
-                    .kind("here")
-                    .or_kind("path"),
-            ),
+            .as_nobody(blocked())
+            .as_root(rule()),
         scenario("an input rule drops the port at loopback")
             .nft("c", chain("input", "tcp dport 5432 counter drop"))
             .serve_on("c", 5432, Serve::Reads)
