@@ -118,7 +118,9 @@ impl Look {
         for way in [Way::Tcp, Way::Echo, Way::Udp] {
             let largest = self.asker.largest(way, self.own.ceiling());
             first.pair(way).size = largest;
-            for size in [SMALL, largest] {
+            // The large one first: should the host have but one error left for us (rate limits), it
+            // proves more with it.
+            for size in [largest, SMALL] {
                 let small = size == SMALL;
                 let asked = self.asker.ask(way, size, LONGEST);
                 under_way.push(async move { (small, asked.await) });

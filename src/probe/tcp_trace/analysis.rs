@@ -95,7 +95,7 @@ pub(super) fn conclude(
 pub(super) fn summarize(trace: &Trace) -> Summary {
     let first =
         |answer| trace.hops.iter().find(move |hop: &&Hop| hop.answer == answer).map(|hop| hop.ttl);
-    let reached = first(HopAnswer::Reached);
+    let reached = first(HopAnswer::Reached).map(|ttl| distance(&trace.hops, ttl));
     let reset = first(HopAnswer::Reset);
     let rejection = trace
         .hops
@@ -128,6 +128,22 @@ pub(super) fn summarize(trace: &Trace) -> Summary {
         rejection,
         repetition: (outcome == TraceOutcome::Loop).then_some(repetition).flatten(),
     }
+}
+
+/// The distance of a destination that first answered at this TTL.
+///
+/// A host limits the rate of its ICMP errors too, so silence just below may be its own. Then the TTL
+/// of its error counts, where it says that the host is nearer.
+fn distance(hops: &[Hop], ttl: u8) -> u8 {
+    let at = hops.iter().find(|hop| hop.ttl == ttl);
+    let nearer = at.and_then(|hop| hop.icmp?.hop).filter(|hop| *hop < ttl);
+    nearer
+        .filter(|nearer| {
+            hops.iter()
+                .filter(|hop| hop.ttl >= *nearer && hop.ttl < ttl)
+                .all(|hop| hop.answer == HopAnswer::Silent)
+        })
+        .unwrap_or(ttl)
 }
 
 /// Finds hops that repeat up to the last one that answered.

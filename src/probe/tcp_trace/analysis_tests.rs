@@ -89,6 +89,26 @@ fn each_ending_has_its_outcome_and_place() {
 }
 
 #[test]
+fn a_host_that_answers_late_for_its_rate_limit_is_as_near_as_its_error_says() {
+    for (notation, icmp_ttl, reached_at) in [
+        ("a b * * * !", Some(62), 3),
+        ("a b c * * !", Some(62), 6), // another way back
+        ("a b * * * !", None, 6),
+        ("a b !", Some(255), 3),
+    ] {
+        let mut udp = trace(notation);
+        let last = udp.hops.last_mut().expect("hops");
+        last.icmp = Some(icmp(address(b'H'), IcmpKind::PortUnreachable, icmp_ttl));
+        assert_eq!(summarize(&udp).reached_at, Some(reached_at), "{notation} {icmp_ttl:?}");
+    }
+    // So a RST at the host's own distance is no sign of a box in front of it.
+    let mut udp = trace("a b * * * !");
+    udp.hops[5].icmp = Some(icmp(address(b'H'), IcmpKind::PortUnreachable, Some(62)));
+    let seen = conclude("host", address(b'H'), 80, trace("a b R"), Some(udp));
+    assert_eq!(seen.compare_went_further, Some(false));
+}
+
+#[test]
 fn nothing_answering_has_hop_0_and_no_address() {
     let seen = both("* * *", "* * *");
     assert_eq!((seen.last_hop, seen.last_address), (0, None));

@@ -110,6 +110,16 @@ impl Book {
         ttls
     }
 
+    /// The TTLs that are missing up to the distance that the other trace found, when this one has no
+    /// end of its own.
+    pub(super) fn up_to(&self, distance: u8) -> Vec<u8> {
+        if self.over() {
+            return Vec::new();
+        }
+        let last = distance.min(self.max_hops);
+        (self.front() + 1..=last).filter(|ttl| !self.tried.contains_key(ttl)).collect()
+    }
+
     /// The TTLs between the last wave and an answer to the largest TTL, spread evenly; empty when
     /// there is nothing between.
     pub(super) fn between(&self) -> Vec<u8> {
@@ -176,61 +186,33 @@ impl Tried {
 mod tests {
     use super::*;
 
+    type Path<'a> = &'a dyn Fn(u8) -> Option<(HopAnswer, u8)>;
+
+    fn send(book: &mut Book, path: Path<'_>, ttls: impl Fn(&Book) -> Vec<u8>) -> bool {
+        let ttls = ttls(book);
+        for ttl in &ttls {
+            book.sent(*ttl);
+            if let Some((answer, router)) = path(*ttl) {
+                let from = IpAddr::from([10, 0, 0, router]);
+                let rtt = Duration::from_millis(20);
+                book.take(*ttl, Got { answer, from, icmp: None, rtt });
+            }
+        }
+        !ttls.is_empty()
+    }
+
+    fn waves(book: &mut Book, path: Path<'_>) {
+        while send(book, path, Book::wave) {}
+    }
+
     /// Sends what the book asks for to a pretend path until it asks for nothing more; returns the
     /// hops and the number of probes sent.
     fn walk(max_hops: u8, path: impl Fn(u8) -> Option<(HopAnswer, u8)>) -> (Vec<Hop>, u32) {
         let mut book = Book::new(max_hops);
-        let mut sent = 0;
-        let mut send = |book: &mut Book, ttls: Vec<u8>| {
-            for ttl in &ttls {
-                sent += 1;
-                book.sent(*ttl);
-                if let Some((answer, router)) = path(*ttl) {
-                    let got = Got {
-                        answer,
-                        from: IpAddr::from([10, 0, 0, router]),
-                        icmp: None,
-                        rtt: Duration::from_millis(20),
-                    };
-                    book.take(*ttl, got);
-                }
-            }
-            !ttls.is_empty()
-        };
-        let mut waves = |book: &mut Book| while send(book, book.wave()) {};
-        waves(&mut book);
-        let again = book.again();
-        for ttl in &again {
-            book.sent(*ttl);
-            if let Some((answer, router)) = path(*ttl) {
-                let got = Got {
-                    answer,
-                    from: IpAddr::from([10, 0, 0, router]),
-                    icmp: None,
-                    rtt: Duration::from_millis(20),
-                };
-                book.take(*ttl, got);
-            }
-        }
-        waves(&mut book);
-        for _ in 0..10 {
-            let between = book.between();
-            if between.is_empty() {
-                break;
-            }
-            for ttl in between {
-                book.sent(ttl);
-                if let Some((answer, router)) = path(ttl) {
-                    let got = Got {
-                        answer,
-                        from: IpAddr::from([10, 0, 0, router]),
-                        icmp: None,
-                        rtt: Duration::from_millis(20),
-                    };
-                    book.take(ttl, got);
-                }
-            }
-        }
+        waves(&mut book, &path);
+        send(&mut book, &path, Book::again);
+        waves(&mut book, &path);
+        while send(&mut book, &path, Book::between) {}
         let total = book.tried.values().map(|tried| tried.sent).sum();
         (book.hops(), total)
     }
@@ -290,6 +272,20 @@ mod tests {
         assert_eq!(silent.count(), 4);
         assert_eq!(hops.last().map(|hop| hop.ttl), Some(6));
         assert!(sent <= 17, "{sent}");
+    }
+
+    #[test]
+    fn the_distance_that_the_other_trace_found_is_filled_in() {
+        let path = |ttl: u8| (ttl <= 2 || ttl == 9).then_some((HopAnswer::TtlExceeded, ttl));
+        let mut book = Book::new(30);
+        waves(&mut book, &path);
+        send(&mut book, &path, Book::again);
+        waves(&mut book, &path);
+        assert_eq!(book.up_to(12), [9, 10, 11, 12]);
+        send(&mut book, &path, |book| book.up_to(12));
+        let last = book.hops().into_iter().rfind(|hop| hop.answer == HopAnswer::TtlExceeded);
+        assert_eq!(last.map(|hop| hop.ttl), Some(9));
+        assert!(book.up_to(12).is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -36,18 +37,26 @@ enum Method {
 
 /// Traces with TCP and, when asked for, with UDP at the same time.
 pub(super) async fn both(args: &TcpTraceArgs, target: SocketAddr) -> (Trace, Option<Trace>) {
+    // The TTL at which UDP reached the destination; 0 while unknown.
+    let distance = AtomicU8::new(0);
     let udp = async {
-        if args.compare { Some(Tracer::new(args, target, Method::Udp).run().await) } else { None }
+        if args.compare {
+            Some(Tracer::new(args, target, Method::Udp, &distance).run().await)
+        } else {
+            None
+        }
     };
-    tokio::join!(Tracer::new(args, target, Method::Tcp).run(), udp)
+    tokio::join!(Tracer::new(args, target, Method::Tcp, &distance).run(), udp)
 }
 
 /// What became of the probe with this TTL: an answer, or the errno of this machine.
 type Answer = (u8, Result<Option<Got>, i32>);
 
-struct Tracer {
+struct Tracer<'a> {
     method: Method,
     target: SocketAddr,
+    /// The TTL at which UDP reached the destination; 0 while unknown.
+    distance: &'a AtomicU8,
     tries: u8,
     wait: Duration,
     /// The whole trace ends here, whatever is still open.
@@ -59,13 +68,19 @@ struct Tracer {
     open: Vec<(u8, Instant)>,
 }
 
-impl Tracer {
-    fn new(args: &TcpTraceArgs, target: SocketAddr, method: Method) -> Tracer {
+impl<'a> Tracer<'a> {
+    fn new(
+        args: &TcpTraceArgs,
+        target: SocketAddr,
+        method: Method,
+        distance: &'a AtomicU8,
+    ) -> Tracer<'a> {
         let wait = Duration::from_millis(args.wait_ms.into());
         let max_hops = if host::is_own(target.ip()) { 1 } else { args.max_hops };
         Tracer {
             method,
             target,
+            distance,
             tries: args.tries,
             wait,
             end: clock::now() + wait * 3 + SHORT,
@@ -93,6 +108,11 @@ impl Tracer {
                 break;
             }
             self.send(between);
+            self.hear().await;
+        }
+        let missing = self.book.up_to(self.distance.load(Ordering::Relaxed));
+        if !missing.is_empty() && !self.stopped() {
+            self.send(missing);
             self.hear().await;
         }
         Trace { hops: self.book.hops(), errno: self.errno.map(errno::name) }
@@ -210,7 +230,13 @@ impl Tracer {
             self.open.swap_remove(at);
         }
         match result {
-            Ok(Some(got)) => self.book.take(ttl, got),
+            Ok(Some(got)) => {
+                if self.method == Method::Udp && got.answer == HopAnswer::Reached {
+                    let distance = got.icmp.and_then(|icmp| icmp.hop).unwrap_or(ttl).min(ttl);
+                    self.distance.store(distance, Ordering::Relaxed);
+                }
+                self.book.take(ttl, got);
+            }
             Ok(None) => {}
             Err(errno) => {
                 self.errno.get_or_insert(errno);
