@@ -93,11 +93,11 @@ pub(crate) fn all() -> Vec<Scenario> {
         .nft("r2", to_port("forward", 5432, "reject with icmpx type admin-prohibited"))
         .diagnose(v4)
         .expect(fault("tcp.rejected_admin").likely().hop(2, "10.4.2.2")),
-        scenario("every other ICMP error is lost, and the port is dropped")
+        scenario("every third ICMP error is lost, and the port is dropped")
             .nft(
                 "r2",
                 to_port("forward", 5432, "drop")
-                    + &chain("output", "icmp type time-exceeded numgen inc mod 2 == 0 drop"),
+                    + &chain("output", "icmp type time-exceeded numgen inc mod 3 == 0 drop"),
             )
             .diagnose(v4)
             .expect(fault("tcp.timeout_filtered").likely().path(2, "10.4.2.2")),
