@@ -267,6 +267,11 @@ impl Scenario {
         self
     }
 
+    /// The diagnoses and findings that this scenario must reach.
+    pub(crate) fn reaches(&self) -> impl Iterator<Item = &'static str> {
+        self.root.iter().chain(&self.nobody).flat_map(Expect::ids)
+    }
+
     pub(crate) fn runs_in(&self, mode: Mode) -> bool {
         self.expectation(mode).is_some()
     }
