@@ -128,12 +128,6 @@ impl Expect {
         self
     }
 
-    /// The same diagnosis as a fault is as right.
-    pub(crate) fn or_fault(mut self) -> Expect {
-        self.right.push(("fault", self.right[0].1));
-        self
-    }
-
     /// At least likely.
     pub(crate) fn likely(mut self) -> Expect {
         self.confidence = "likely";

@@ -13,7 +13,7 @@ use crate::scenario::{Scenario, scenario};
 
 pub(crate) fn all() -> Vec<Scenario> {
     let usable = || healthy().without("mtu.blackhole").within_ms(4500);
-    let hole = || fault("mtu.blackhole").or_degraded("mtu.blackhole").likely().within_ms(6000);
+    let hole = || fault("mtu.blackhole").likely().within_ms(6000);
     vec![
         scenario("our own route has a small MTU")
             .ip("c", "route change default via 10.4.1.1 mtu 1400")
