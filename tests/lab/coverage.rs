@@ -1,4 +1,4 @@
-//! Every diagnosis of the catalogue is reached by some scenario.
+//! Every diagnosis that a shipped runbook can come to is reached by some scenario.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,13 +15,13 @@ const OUT_OF_REACH: &[(&str, &str)] = &[
     ("tcp.denied_local", "needs a BPF program in a control group or a security module"),
 ];
 
-/// Compares the catalogue with what the scenarios ask for.
+/// Compares what the runbooks conclude with what the scenarios ask for.
 pub(crate) fn check(layers: &[(&str, Vec<Scenario>)]) -> Result<(), Failed> {
     let reached: BTreeSet<&str> =
         layers.iter().flat_map(|(_, scenarios)| scenarios).flat_map(Scenario::reaches).collect();
     let excused: BTreeSet<&str> = OUT_OF_REACH.iter().map(|(id, _)| *id).collect();
-    let catalogue = catalogue()?;
-    let missing: Vec<&String> = catalogue
+    let concluded = concluded()?;
+    let missing: Vec<&String> = concluded
         .iter()
         .filter(|id| !reached.contains(id.as_str()) && !excused.contains(id.as_str()))
         .collect();
@@ -29,23 +29,30 @@ pub(crate) fn check(layers: &[(&str, Vec<Scenario>)]) -> Result<(), Failed> {
         return Err(format!("no scenario reaches {missing:?}").into());
     }
     let stale: Vec<&&str> =
-        excused.iter().filter(|id| reached.contains(*id) || !catalogue.contains(**id)).collect();
+        excused.iter().filter(|id| reached.contains(*id) || !concluded.contains(**id)).collect();
     if !stale.is_empty() {
         return Err(format!("no longer out of reach, or gone: {stale:?}").into());
     }
     Ok(())
 }
 
-/// The ids of the catalogue: the keys at two blanks that have a dot.
-fn catalogue() -> Result<BTreeSet<String>, Failed> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/diagnoses");
+/// The ids that some runbook concludes or notes.
+fn concluded() -> Result<BTreeSet<String>, Failed> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks");
     let mut ids = BTreeSet::new();
     for file in fs::read_dir(folder)? {
-        let text = fs::read_to_string(file?.path())?;
-        ids.extend(text.lines().filter_map(|line| {
-            let key = line.strip_prefix("  ")?.strip_suffix(':')?;
-            (key.contains('.') && !key.starts_with(' ')).then(|| key.to_owned())
-        }));
+        let path = file?.path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = fs::read_to_string(path)?;
+        for after in ["conclude: ", "note: "].iter().flat_map(|key| text.split(key).skip(1)) {
+            let id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '_';
+            let end = after.find(|c| !id(c)).unwrap_or(after.len());
+            if after[..end].contains('.') {
+                ids.insert(after[..end].to_owned());
+            }
+        }
     }
     Ok(ids)
 }
