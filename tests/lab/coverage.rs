@@ -8,32 +8,17 @@ use libtest_mimic::Failed;
 
 use crate::scenario::Scenario;
 
-/// Diagnoses that no network namespace can bring about, each with the reason.
-const OUT_OF_REACH: &[(&str, &str)] = &[
-    ("inconclusive.permission", "needs a probe that decides and that nobody may run"),
-    ("inconclusive.unsupported", "needs a kernel without the feature that decides"),
-    ("tcp.denied_local", "needs a BPF program in a control group or a security module"),
-];
-
 /// Compares what the runbooks conclude with what the scenarios ask for.
 pub(crate) fn check(layers: &[(&str, Vec<Scenario>)]) -> Result<(), Failed> {
     let reached: BTreeSet<&str> =
         layers.iter().flat_map(|(_, scenarios)| scenarios).flat_map(Scenario::reaches).collect();
-    let excused: BTreeSet<&str> = OUT_OF_REACH.iter().map(|(id, _)| *id).collect();
     let concluded = concluded()?;
-    let missing: Vec<&String> = concluded
-        .iter()
-        .filter(|id| !reached.contains(id.as_str()) && !excused.contains(id.as_str()))
-        .collect();
-    if !missing.is_empty() {
-        return Err(format!("no scenario reaches {missing:?}").into());
+    let missing: Vec<&String> =
+        concluded.iter().filter(|id| !reached.contains(id.as_str())).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    let stale: Vec<&&str> =
-        excused.iter().filter(|id| reached.contains(*id) || !concluded.contains(**id)).collect();
-    if !stale.is_empty() {
-        return Err(format!("no longer out of reach, or gone: {stale:?}").into());
-    }
-    Ok(())
+    Err(format!("no scenario reaches {missing:?}").into())
 }
 
 /// The ids that some runbook concludes or notes.

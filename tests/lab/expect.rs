@@ -89,11 +89,6 @@ impl Expect {
         self.at(Place::Kind(kind))
     }
 
-    pub(crate) fn or_kind(mut self, kind: &'static str) -> Expect {
-        self.places.push(Place::Kind(kind));
-        self
-    }
-
     pub(crate) fn or_path(mut self, hop: u64, address: &'static str) -> Expect {
         self.places.push(Place::Path(hop, Some(address)));
         self
