@@ -87,7 +87,7 @@ fn words_of(
 fn fill(entry: &Entry, with: &Bindings) -> Diagnosis {
     let remedies = entry.remedies.iter().map(|remedy| Remedy {
         text: remedy.text.fill(with),
-        command: remedy.command.as_ref().map(|command| command.fill(with)),
+        command: remedy.command.as_ref().map(|command| command.fill_command(with)),
         place: remedy.place,
     });
     let alternatives = entry.lookalikes.iter().map(|other| Alternative {

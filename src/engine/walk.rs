@@ -256,7 +256,7 @@ impl<'a> Walker<'a, '_> {
             key: key.to_owned(),
             step,
             title,
-            by_hand: step.by_hand.as_ref().map(|text| text.fill(names)),
+            by_hand: step.by_hand.as_ref().map(|text| text.fill_command(names)),
             text,
             status: branch
                 .and_then(|branch| branch.status)
