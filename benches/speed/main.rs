@@ -4,6 +4,7 @@
 //! cargo bench --bench speed                     everything, about five minutes
 //! cargo bench --bench speed -- refused          cases whose name contains the word
 //! cargo bench --bench speed -- --rounds 9       more runs of each
+//! cargo bench --bench speed -- --steps          when each step of the product's last run began and ended
 //! cargo bench --bench speed -- --check          fails when a median is above twice its bound
 //! ```
 //!
@@ -49,6 +50,8 @@ mod wire;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::cases::{Case, Measured};
 use crate::network::{Network, Tool};
 use crate::spread::Spread;
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
 
 struct Options {
     check: bool,
+    steps: bool,
     /// For cases that take seconds; the quick ones get four times as many.
     rounds: usize,
     word: String,
@@ -96,12 +100,13 @@ struct Options {
 
 impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-        let mut options = Options { check: false, rounds: 5, word: String::new() };
+        let mut options = Options { check: false, steps: false, rounds: 5, word: String::new() };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 // Cargo adds it.
                 "--bench" => {}
                 "--check" => options.check = true,
+                "--steps" => options.steps = true,
                 "--rounds" => {
                     let rounds = arguments.next().and_then(|number| number.parse().ok());
                     options.rounds = rounds.filter(|rounds| *rounds > 0).ok_or("--rounds N")?;
@@ -137,6 +142,7 @@ fn measure(case: &Case, options: &Options) -> Result<Option<String>, String> {
     let mut ours = Vec::new();
     let mut theirs: Vec<Vec<Duration>> = vec![Vec::new(); tools.len()];
     let mut round_trips = Vec::new();
+    let mut last = String::new();
     for _ in 0..rounds {
         let network = Network::build(case).map_err(broken)?;
         round_trips.push(network.round_trip());
@@ -144,11 +150,13 @@ fn measure(case: &Case, options: &Options) -> Result<Option<String>, String> {
             Measured::Whole => {
                 let ran = network.product(&case.arguments).map_err(broken)?;
                 case.right.check(&ran)?;
+                last = ran.stdout;
                 ran.wall
             }
             Measured::FirstPacket => {
                 let (ran, first) = network.first_packet(&case.arguments).map_err(broken)?;
                 case.right.check(&ran)?;
+                last = ran.stdout;
                 first.ok_or("no packet was seen")?
             }
         });
@@ -196,6 +204,21 @@ fn measure(case: &Case, options: &Options) -> Result<Option<String>, String> {
     for tool in missing {
         println!("  {:<42} not measured: {} is not installed here", tool.to_string(), tool.name());
     }
+    if options.steps {
+        print_steps(&last);
+    }
     println!();
     Ok(complaint)
+}
+
+/// Prints when the steps of a report ran.
+fn print_steps(report: &str) {
+    let report = serde_json::from_str::<Value>(report).unwrap_or_default();
+    for step in report["steps"].as_array().into_iter().flatten() {
+        let (began, took) = (step["started_ms"].as_f64(), step["duration_ms"].as_f64());
+        if let (Some(id), Some(began), Some(took)) = (step["id"].as_str(), began, took) {
+            println!("    {id:<16} {began:>8.1} ms to {:>8.1} ms", began + took);
+        }
+    }
+    println!("    whole run, as the report has it: {} ms", report["duration_ms"]);
 }
