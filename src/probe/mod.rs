@@ -5,6 +5,7 @@
 
 pub mod schema;
 
+pub mod conntrack;
 pub mod control;
 pub mod counters;
 pub mod dns;
@@ -13,6 +14,7 @@ pub mod greeting;
 pub mod mtu;
 pub mod ping;
 pub mod route;
+pub mod sysctl;
 pub mod tcp_connect;
 pub mod tcp_trace;
 
@@ -39,6 +41,8 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<control::Control>(),
     Spec::of::<greeting::Greeting>(),
     Spec::of::<firewall::Firewall>(),
+    Spec::of::<sysctl::Sysctl>(),
+    Spec::of::<conntrack::Conntrack>(),
 ];
 
 /// A probe, as its author writes it.

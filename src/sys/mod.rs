@@ -3,6 +3,7 @@
 
 pub mod caps;
 pub mod clock;
+pub mod conntrack;
 pub mod counters;
 pub mod dns_exchange;
 pub mod egress;
@@ -19,5 +20,6 @@ pub mod rtnl;
 pub mod socket;
 pub mod syn;
 pub mod syn_data;
+pub mod sysctl;
 pub mod tcp;
 pub mod udp;

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::io::IoSliceMut;
+use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -188,6 +189,45 @@ impl Netlink {
             }
         }
         Err(NetlinkError::Torn)
+    }
+
+    /// Sends a request for a dump and hands on each message as it comes, its type and payload, so that
+    /// a large list never lies in memory. It ends early when `take` breaks off; the socket is of no
+    /// further use then.
+    ///
+    /// Returns whether the list is whole: the kernel may say that it changed while it was read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Netlink::request`].
+    pub fn each(
+        &mut self,
+        kind: u16,
+        payload: &[u8],
+        mut take: impl FnMut(u16, &[u8]) -> ControlFlow<()>,
+    ) -> Result<bool, NetlinkError> {
+        self.send(kind, NLM_F_DUMP, payload)?;
+        let mut torn = false;
+        loop {
+            let length = self.receive()?;
+            for message in messages(&self.buffer[..length]) {
+                let message = message?;
+                if message.sequence != self.sequence {
+                    continue;
+                }
+                torn |= message.flags & NLM_F_DUMP_INTR != 0;
+                match message.kind {
+                    NLMSG_NOOP => {}
+                    NLMSG_DONE | NLMSG_ERROR => match verdict(message.payload) {
+                        Some(code) if code != 0 => return Err(refused(code, &message)),
+                        _ if message.kind == NLMSG_DONE => return Ok(!torn),
+                        _ => {}
+                    },
+                    kind if take(kind, message.payload).is_break() => return Ok(false),
+                    _ => {}
+                }
+            }
+        }
     }
 
     fn send(&mut self, kind: u16, flags: u16, payload: &[u8]) -> Result<(), NetlinkError> {
@@ -443,6 +483,22 @@ mod tests {
             Ok(_) => {}
             Err(error) => assert_eq!(error.errno(), Some(Errno::EPERM), "{error:?}"),
         }
+    }
+
+    #[test]
+    fn a_list_comes_one_by_one_and_may_be_broken_off() {
+        let mut socket = Netlink::open(libc::NETLINK_ROUTE as u16).unwrap();
+        let mut seen = 0;
+        // RTM_GETLINK (18) with an empty ifinfomsg.
+        let whole = socket.each(18, &[0; 16], |_, _| {
+            seen += 1;
+            ControlFlow::Continue(())
+        });
+        assert!(whole.unwrap() && seen > 0);
+        assert!(!socket.each(18, &[0; 16], |_, _| ControlFlow::Break(())).unwrap());
+        let mut socket = Netlink::open(libc::NETLINK_ROUTE as u16).unwrap();
+        let refused = socket.each(0xffff, &[0; 16], |_, _| ControlFlow::Continue(()));
+        assert_eq!(refused.unwrap_err().errno(), Some(Errno::EOPNOTSUPP));
     }
 
     proptest! {
