@@ -17,6 +17,7 @@ pub struct Snapshot {
     snmp: Option<String>,
     netstat: Option<String>,
     snmp6: Option<String>,
+    dev: Option<String>,
 }
 
 impl Snapshot {
@@ -25,7 +26,8 @@ impl Snapshot {
         let snmp = read("snmp");
         let snmp6 = read("snmp6");
         let netstat = read("netstat");
-        Snapshot { taken: clock::now(), snmp, netstat, snmp6 }
+        let dev = read("dev");
+        Snapshot { taken: clock::now(), snmp, netstat, snmp6, dev }
     }
 
     /// When it was taken.
@@ -41,6 +43,9 @@ impl Snapshot {
         }
         if let Some(text) = &self.snmp6 {
             counters.add_lines(text);
+        }
+        if let Some(text) = &self.dev {
+            counters.add_loopback(text);
         }
         counters
     }
@@ -83,5 +88,6 @@ mod tests {
         let counters = Snapshot::take().counters();
         assert!(counters.value("Ip.OutRequests").is_some());
         assert!(counters.value("TcpExt.TCPRetransFail").is_some());
+        assert!(counters.value("Loopback.InPackets").is_some());
     }
 }

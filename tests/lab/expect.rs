@@ -89,11 +89,6 @@ impl Expect {
         self.at(Place::Kind(kind))
     }
 
-    pub(crate) fn or_kind(mut self, kind: &'static str) -> Expect {
-        self.places.push(Place::Kind(kind));
-        self
-    }
-
     pub(crate) fn or_path(mut self, hop: u64, address: &'static str) -> Expect {
         self.places.push(Place::Path(hop, Some(address)));
         self
@@ -203,6 +198,11 @@ pub(crate) struct Ran {
 }
 
 impl Expect {
+    /// The diagnoses and findings that this expectation asks for.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.right.iter().filter_map(|(_, id)| *id).chain(self.findings.iter().copied())
+    }
+
     /// Whether a run without a report is what was expected.
     pub(crate) fn is_met_without_report(&self, ran: &Ran) -> bool {
         self.instead.is_some_and(|(code, words)| {
