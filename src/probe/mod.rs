@@ -10,7 +10,9 @@ pub mod counters;
 pub mod dns;
 pub mod firewall;
 pub mod greeting;
+pub mod listeners;
 pub mod mtu;
+pub mod owner;
 pub mod ping;
 pub mod route;
 pub mod tcp_connect;
@@ -39,6 +41,7 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<control::Control>(),
     Spec::of::<greeting::Greeting>(),
     Spec::of::<firewall::Firewall>(),
+    Spec::of::<listeners::Listeners>(),
 ];
 
 /// A probe, as its author writes it.

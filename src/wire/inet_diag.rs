@@ -31,6 +31,9 @@ pub mod attribute {
     pub const CGROUP_ID: u16 = 21;
 }
 
+/// The bits of `idiag_ext` for `struct tcp_info` and the buffer memory.
+const DETAILS: u8 = 1 << (attribute::INFO - 1) | 1 << (attribute::SKMEMINFO - 1);
+
 /// TCP states as the kernel numbers them (`include/net/tcp_states.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -134,12 +137,7 @@ impl Query {
     pub fn encode(&self) -> Vec<u8> {
         let mut request = Vec::with_capacity(REQUEST + 40);
         request.push(if self.v6 { AF_INET6 } else { AF_INET });
-        let wanted = |attribute: u16| 1u8 << (attribute - 1);
-        request.extend([
-            TCP,
-            if self.detailed { wanted(attribute::INFO) | wanted(attribute::SKMEMINFO) } else { 0 },
-            0,
-        ]);
+        request.extend([TCP, if self.detailed { DETAILS } else { 0 }, 0]);
         request.extend(self.states.to_ne_bytes());
         request.extend(self.local_port.unwrap_or(0).to_be_bytes());
         request.extend(self.peer_port.unwrap_or(0).to_be_bytes());
@@ -149,6 +147,23 @@ impl Query {
         if let Some(peer) = self.peer {
             append_peer(&mut request, peer);
         }
+        request
+    }
+}
+
+/// What names one socket for good: family, addresses, ports, interface and cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    family: u8,
+    id: [u8; 48],
+}
+
+impl Identity {
+    /// The payload of a request for this socket alone, with its details.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut request = vec![self.family, TCP, DETAILS, 0];
+        request.extend(u32::MAX.to_ne_bytes());
+        request.extend(self.id);
         request
     }
 }
@@ -227,6 +242,13 @@ impl<'a> Entry<'a> {
     /// The kernel's unique number of the socket.
     pub fn cookie(&self) -> u64 {
         u64::from(self.u32_at(44)) | u64::from(self.u32_at(48)) << 32
+    }
+
+    /// What names this socket for good.
+    pub fn identity(&self) -> Identity {
+        let mut id = [0; 48];
+        id.copy_from_slice(&self.fixed[4..52]);
+        Identity { family: self.fixed[0], id }
     }
 
     /// How long until the timer ends, in milliseconds.
