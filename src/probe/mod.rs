@@ -15,6 +15,7 @@ pub mod mtu;
 pub mod owner;
 pub mod ping;
 pub mod route;
+pub mod sockets;
 pub mod tcp_connect;
 pub mod tcp_trace;
 
@@ -42,6 +43,7 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<greeting::Greeting>(),
     Spec::of::<firewall::Firewall>(),
     Spec::of::<listeners::Listeners>(),
+    Spec::of::<sockets::Sockets>(),
 ];
 
 /// A probe, as its author writes it.

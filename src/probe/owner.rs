@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
-use crate::sys::cgroups;
 use crate::sys::owners::Owners;
 use crate::sys::procfs::{Process, Users};
+use crate::sys::{caps, cgroups};
 use crate::wire::cgroup::Membership;
 
 /// How the owner of a socket was found.
@@ -191,10 +191,11 @@ impl Book {
             Some(name) => format!("user {name}"),
             None => format!("uid {}", claim.uid),
         };
-        // Nobody refused us: the holder is in a PID namespace outside of ours, or the kernel itself.
-        let why = match self.owners.denied {
-            0 => "not visible from here",
-            _ => "needs root",
+        // Root is refused by a security module only; without a refusal the holder is in a PID
+        // namespace outside of ours, or it is the kernel itself.
+        let why = match caps::effective_uid() == 0 || self.owners.denied == 0 {
+            true => "not visible from here",
+            false => "needs root",
         };
         format!("hidden ({user}{}; {why})", place(membership))
     }
