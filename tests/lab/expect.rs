@@ -89,11 +89,6 @@ impl Expect {
         self.at(Place::Kind(kind))
     }
 
-    pub(crate) fn or_kind(mut self, kind: &'static str) -> Expect {
-        self.places.push(Place::Kind(kind));
-        self
-    }
-
     pub(crate) fn or_path(mut self, hop: u64, address: &'static str) -> Expect {
         self.places.push(Place::Path(hop, Some(address)));
         self
@@ -125,12 +120,6 @@ impl Expect {
     /// This is as right.
     pub(crate) fn or(mut self, verdict: &'static str, id: &'static str) -> Expect {
         self.right.push((verdict, Some(id)));
-        self
-    }
-
-    /// The same diagnosis as a fault is as right.
-    pub(crate) fn or_fault(mut self) -> Expect {
-        self.right.push(("fault", self.right[0].1));
         self
     }
 
@@ -188,7 +177,7 @@ pub(crate) fn degraded(id: &'static str) -> Expect {
 }
 
 pub(crate) fn fault(id: &'static str) -> Expect {
-    Expect::of("fault", Some(id), 4000)
+    Expect::of("fault", Some(id), 5000)
 }
 
 pub(crate) fn inconclusive(id: &'static str) -> Expect {
@@ -209,6 +198,11 @@ pub(crate) struct Ran {
 }
 
 impl Expect {
+    /// The diagnoses and findings that this expectation asks for.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.right.iter().filter_map(|(_, id)| *id).chain(self.findings.iter().copied())
+    }
+
     /// Whether a run without a report is what was expected.
     pub(crate) fn is_met_without_report(&self, ran: &Ran) -> bool {
         self.instead.is_some_and(|(code, words)| {

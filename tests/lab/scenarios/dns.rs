@@ -51,13 +51,23 @@ pub(crate) fn all() -> Vec<Scenario> {
             .second_dns(Zone::usual())
             .resolv(TWO_SERVERS)
             .diagnose("www.lab.test:80")
-            .expect(
-                healthy().or_degraded("dns.server_partial").naming("10.4.9.53").within_ms(7000),
-            ),
+            .expect(healthy().finding("dns.server_partial").naming("10.4.9.53").within_ms(7000)),
         scenario("the second of two name servers has its port closed")
             .resolv(TWO_SERVERS)
             .diagnose("www.lab.test:80")
-            .expect(healthy().or_degraded("dns.server_partial").naming("10.4.9.54")),
+            .expect(healthy().finding("dns.server_partial").naming("10.4.9.54")),
+        scenario("two of three name servers are dead")
+            .dns(silent())
+            .second_dns(Zone::usual())
+            .resolv("nameserver 10.4.9.53\nnameserver 10.4.9.1\nnameserver 10.4.9.54\n")
+            .diagnose("www.lab.test:80")
+            .expect(
+                healthy()
+                    .finding("dns.server_partial")
+                    .naming("10.4.9.53")
+                    .naming("10.4.9.1")
+                    .within_ms(9000),
+            ),
         scenario("the name does not exist").diagnose("nowhere.lab.test:80").expect(
             fault("dns.name_not_resolved").resolver("10.4.9.53").confirmed().within_ms(1500),
         ),

@@ -227,6 +227,15 @@ pub(crate) fn all() -> Vec<Scenario> {
             })
             .diagnose(v4)
             .expect(quiet().within_ms(5000)),
+        scenario("the host answers few pings and every connection")
+            .ping_allowed()
+            .nft("s", chain("input", "icmp type echo-request limit rate over 5/second burst 5 packets drop"))
+            .diagnose(v4)
+            .expect(healthy().within_ms(5000)),
+        scenario("a database by URL, which answers")
+            .serve(5432, Serve::Answers("N"))
+            .diagnose("postgres://10.4.3.2")
+            .expect(quiet()),
         scenario("a limit of new connections that a person does not reach")
             .nft("s", chain("input", "tcp dport 80 tcp flags & (syn | ack) == syn limit rate over 50/second burst 20 packets drop"))
             .diagnose(v4)

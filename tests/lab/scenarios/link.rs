@@ -17,6 +17,10 @@ pub(crate) fn all() -> Vec<Scenario> {
             .ip("c", "link set c0 down")
             .diagnose("www.lab.test:80")
             .expect(none_up()),
+        scenario("the only interface has no address")
+            .ip("c", "addr flush dev c0")
+            .diagnose("10.4.3.2:80")
+            .expect(none_up().or_id("link.no_address").or_id("route.none")),
         scenario("the cable is out")
             .ip("wire", "link set wl down")
             .diagnose("10.4.3.2:80")

@@ -1,5 +1,6 @@
 //! Every scenario, by layer.
 
+mod distance;
 mod dns;
 mod firewall;
 mod healthy;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Scenario>)> {
         ("firewall", firewall::all()),
         ("tcp", tcp::all()),
         ("mtu", mtu::all()),
+        ("distance", distance::all()),
         ("meta", meta::all()),
     ]
 }

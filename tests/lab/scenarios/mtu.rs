@@ -13,7 +13,7 @@ use crate::scenario::{Scenario, scenario};
 
 pub(crate) fn all() -> Vec<Scenario> {
     let usable = || healthy().without("mtu.blackhole").within_ms(4500);
-    let hole = || fault("mtu.blackhole").or_degraded("mtu.blackhole").likely().within_ms(6000);
+    let hole = || fault("mtu.blackhole").likely().within_ms(6000);
     vec![
         scenario("our own route has a small MTU")
             .ip("c", "route change default via 10.4.1.1 mtu 1400")
@@ -31,7 +31,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .narrow(1300)
             .step(|lab| lab.host("c").enter(|| learn_mtu("10.4.3.2:9", 1300)))
             .diagnose("10.4.3.2:80")
-            .expect(healthy().naming("1300").without("mtu.blackhole").within_ms(4000)),
+            .expect(healthy().finding("mtu.cached").naming("1300").without("mtu.blackhole").within_ms(4000)),
         scenario("a narrow cable on the way, and nobody says so")
             .narrow(1300)
             .nft("r1", no_too_big())

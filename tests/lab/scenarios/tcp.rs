@@ -34,6 +34,10 @@ pub(crate) fn all() -> Vec<Scenario> {
             .serve(80, Serve::NeverReads)
             .diagnose("http://10.4.3.2")
             .expect(not_served()),
+        scenario("a database accepts and never answers")
+            .serve(5432, Serve::NeverReads)
+            .diagnose("postgres://10.4.3.2")
+            .expect(not_served()),
         scenario("a web server resets when the request comes")
             .serve(80, Serve::ResetsOnData)
             .diagnose("http://10.4.3.2")
@@ -74,12 +78,12 @@ pub(crate) fn all() -> Vec<Scenario> {
             .nft("eb", chain("forward", "drop"))
             // With the usual five, one run in sixteen would see one way only.
             .diagnose("10.5.3.2:80 --param attempts=12")
-            .expect(degraded("tcp.intermittent").or_fault().kind("path")),
+            .expect(fault("tcp.intermittent").kind("path")),
         scenario("one of two IPv6 ways of equal cost is dead")
             .topology(Topology::Ecmp)
             .nft("eb", chain("forward", "drop"))
             .diagnose("[fd05:3::2]:80 --param attempts=12")
-            .expect(degraded("tcp.intermittent").or_fault().kind("path")),
+            .expect(fault("tcp.intermittent").kind("path")),
         scenario("the server refuses every second connection")
             .nft(
                 "s",
@@ -89,7 +93,11 @@ pub(crate) fn all() -> Vec<Scenario> {
                 ),
             )
             .diagnose("10.4.3.2:80")
-            .expect(degraded("tcp.intermittent").or_fault().within_ms(4000)),
+            .expect(fault("tcp.intermittent").within_ms(4000)),
+        scenario("the server limits new connections and we reach the limit")
+            .nft("s", chain("input", "tcp dport 80 tcp flags & (syn | ack) == syn limit rate over 4/minute burst 3 packets drop"))
+            .diagnose("10.4.3.2:80")
+            .expect(degraded("tcp.intermittent").kind("path").within_ms(4000)),
         scenario("IPv6 is dropped and IPv4 works")
             .nft("r2", chain("forward", "meta nfproto ipv6 tcp dport 80 drop"))
             .diagnose("www.lab.test:80")
@@ -106,7 +114,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .no_services()
             .serve_at("s", "0.0.0.0:80", Serve::Reads)
             .diagnose("www.lab.test:80")
-            .expect(broken().kind("path").or_kind("target")),
+            .expect(broken().target("fd04:3::2")),
         scenario("a router has no IPv6 route and IPv4 works")
             .ip6("r1", "route del fd04:3::/64")
             .diagnose("www.lab.test:80")
