@@ -66,15 +66,13 @@ pub struct ConntrackSeen {
     pub sources: Option<i64>,
     /// Entries read; null when the table may not be read.
     pub listed: Option<i64>,
-    /// Whether that is all of them: a list of many millions is broken off; null when not read.
-    pub whole: Option<bool>,
     /// Entries to the address and port given; null without them, or when the table may not be read.
     pub matching: Option<i64>,
     /// How many of those never saw an answer; null as for `matching`.
     pub unreplied: Option<i64>,
     /// Some of those entries, at most 20; empty when not known.
     pub entries: Vec<EntrySeen>,
-    /// What could not be seen without privilege, in words; null when nothing.
+    /// What could not be listed and why, in words; null when all was.
     pub without_privilege: Option<String>,
 }
 
@@ -109,6 +107,8 @@ pub struct EntrySeen {
     pub unreplied: bool,
 }
 
+/// Listing more entries would take seconds.
+const MOST_LISTED: i64 = 2_000_000;
 /// Entries shown at most.
 const MOST_ENTRIES: usize = 20;
 /// Sources shown at most.
@@ -146,16 +146,22 @@ impl Probe for Conntrack {
         }
         let before = conntrack::statistics().unwrap_or_default();
         let wanted = Wanted { address, port: args.port, most: MOST_ENTRIES };
-        let listing = tokio::task::spawn_blocking(move || conntrack::table(&wanted));
+        let small = number("count").is_some_and(|count: i64| count <= MOST_LISTED);
+        let listing = small.then(|| tokio::task::spawn_blocking(move || conntrack::table(&wanted)));
         tokio::time::sleep(Duration::from_millis(args.window_ms.into())).await;
-        match listing.await {
-            Ok(Ok(table)) => seen.add_table(&table, &wanted),
-            Ok(Err(error)) => {
-                let why = error.why("list tracked connections", "CAP_NET_ADMIN");
-                seen.without_privilege = Some(why.to_string());
-            }
-            Err(_) => seen.without_privilege = Some("the list could not be read".to_owned()),
-        }
+        seen.without_privilege = match listing {
+            None => Some(format!("a table of more than {MOST_LISTED} entries is not listed")),
+            Some(listing) => match listing.await {
+                Ok(Ok(table)) => {
+                    seen.add_table(&table, &wanted);
+                    None
+                }
+                Ok(Err(error)) => {
+                    Some(error.why("list tracked connections", "CAP_NET_ADMIN").to_string())
+                }
+                Err(_) => Some("the list could not be read".to_owned()),
+            },
+        };
         seen.count = number("count");
         let filled = seen.count.zip(seen.max).filter(|(_, max)| *max > 0);
         seen.percent =
@@ -210,7 +216,6 @@ impl ConntrackSeen {
     fn add_table(&mut self, table: &Table, wanted: &Wanted) {
         let asked = wanted.address.is_some() || wanted.port.is_some();
         self.listed = Some(signed(table.listed));
-        self.whole = Some(table.whole);
         self.sources = i64::try_from(table.sources.len()).ok();
         self.top_sources = Some(top(&table.sources));
         self.matching = asked.then(|| signed(table.matching));

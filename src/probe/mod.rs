@@ -11,9 +11,12 @@ pub mod counters;
 pub mod dns;
 pub mod firewall;
 pub mod greeting;
+pub mod listeners;
 pub mod mtu;
+pub mod owner;
 pub mod ping;
 pub mod route;
+pub mod sockets;
 pub mod sysctl;
 pub mod tcp_connect;
 pub mod tcp_trace;
@@ -43,6 +46,8 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<firewall::Firewall>(),
     Spec::of::<sysctl::Sysctl>(),
     Spec::of::<conntrack::Conntrack>(),
+    Spec::of::<listeners::Listeners>(),
+    Spec::of::<sockets::Sockets>(),
 ];
 
 /// A probe, as its author writes it.

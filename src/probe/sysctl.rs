@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
 use crate::probe::Probe;
+use crate::sys::procfs::TcpMemory;
 use crate::sys::sysctl;
+use crate::wire::ports;
 
 pub use parameters::{Known, PARAMETERS, find};
 use suggest::Grown;
@@ -153,7 +155,7 @@ impl Probe for Sysctl {
         }
         let names = PARAMETERS.iter().map(|known| known.name).chain([COUNT]);
         let values = names.filter_map(|name| Some((name, sysctl::read(name).value()?))).collect();
-        let pages = sysctl::tcp_pages().and_then(|pages| i64::try_from(pages).ok());
+        let pages = TcpMemory::read().pages.and_then(|pages| i64::try_from(pages).ok());
         Ok(review(&Values(values), pages, &args))
     }
 
@@ -200,10 +202,7 @@ impl Values {
 fn review(values: &Values, tcp_pages: Option<i64>, args: &SysctlArgs) -> SysctlSeen {
     let ipv4 = |name: &str| values.int(&format!("net.ipv4.{name}"));
     let conntrack = |name: &str| values.int(&format!("net.netfilter.nf_conntrack_{name}"));
-    let ports = match values.list("net.ipv4.ip_local_port_range")[..] {
-        [low, high] if low <= high => Some((low, high)),
-        _ => None,
-    };
+    let range = values.text("net.ipv4.ip_local_port_range").and_then(ports::range);
     let reserved = values.text("net.ipv4.ip_local_reserved_ports").unwrap_or_default();
     let tcp_rmem = values.list("net.ipv4.tcp_rmem");
     let tcp_wmem = values.list("net.ipv4.tcp_wmem");
@@ -225,9 +224,11 @@ fn review(values: &Values, tcp_pages: Option<i64>, args: &SysctlArgs) -> SysctlS
         syn_retries: ipv4("tcp_syn_retries"),
         abort_on_overflow: ipv4("tcp_abort_on_overflow").map(|value| value != 0),
         window_scaling: ipv4("tcp_window_scaling").map(|value| value != 0),
-        port_low: ports.map(|(low, _)| low),
-        port_high: ports.map(|(_, high)| high),
-        ports: ports.map(|(low, high)| high - low + 1 - reserved_within(reserved, low, high)),
+        port_low: range.map(|(low, _)| low.into()),
+        port_high: range.map(|(_, high)| high.into()),
+        ports: range.map(|(low, high)| {
+            i64::from(high - low) + 1 - i64::from(ports::reserved_within(reserved, (low, high)))
+        }),
         tw_reuse: ipv4("tcp_tw_reuse"),
         fin_timeout_s: ipv4("tcp_fin_timeout"),
         keepalive_s: keepalive(
@@ -295,16 +296,6 @@ fn keepalive(time: Option<i64>, interval: Option<i64>, probes: Option<i64>) -> O
 fn percent(used: Option<i64>, most: Option<i64>) -> Option<f64> {
     let (used, most) = (used?, most.filter(|most| *most > 0)?);
     Some((used as f64 / most as f64 * 1000.0).round() / 10.0)
-}
-
-/// How many reserved ports (`8080,9000-9100`) lie within the range.
-fn reserved_within(text: &str, low: i64, high: i64) -> i64 {
-    let ranges = text.split(',').filter_map(|part| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (i64, i64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        Some((last.min(high) - first.max(low)).saturating_add(1).max(0))
-    });
-    ranges.sum()
 }
 
 #[cfg(test)]

@@ -2,16 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::ops::ControlFlow;
-use std::time::Duration;
 
+use crate::sys::counters;
 use crate::sys::netlink::{Netlink, NetlinkError};
-use crate::sys::{clock, counters};
 use crate::wire::conntrack::{ALL_FAMILIES, ENTRY, Entry, LIST};
 use crate::wire::per_cpu;
 
-/// Longer lists are broken off: the table of a busy router can have millions of entries.
-const LONGEST: Duration = Duration::from_secs(2);
 /// More distinct sources than this are not told apart, to bound memory (about 50 MB).
 const MOST_SOURCES: usize = 1_000_000;
 
@@ -31,8 +27,6 @@ pub struct Wanted {
 pub struct Table {
     /// Entries read.
     pub listed: u64,
-    /// Whether they are all: not broken off, and not changed while it was read.
-    pub whole: bool,
     /// Entries by the address that their first packet came from.
     pub sources: HashMap<IpAddr, u64>,
     /// The wanted entries, as they came.
@@ -49,20 +43,18 @@ pub struct Table {
 ///
 /// Returns the kernel's refusal: EPERM without `CAP_NET_ADMIN`.
 pub fn table(wanted: &Wanted) -> Result<Table, NetlinkError> {
-    let start = clock::now();
-    let mut table = Table::default();
     let mut socket = Netlink::open(libc::NETLINK_NETFILTER as u16)?;
-    table.whole = socket.each(LIST, &ALL_FAMILIES, |kind, bytes| {
-        if let Some(entry) = (kind == ENTRY).then(|| Entry::parse(bytes)).flatten() {
-            table.add(entry, wanted);
-        }
-        // The clock is not asked for each of hundreds of thousands of entries.
-        match table.listed % 1024 == 0 && start.elapsed() > LONGEST {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    })?;
-    Ok(table)
+    socket.fold(
+        LIST,
+        libc::NLM_F_DUMP as u16,
+        &ALL_FAMILIES,
+        Table::default,
+        |table, kind, bytes| {
+            if let Some(entry) = (kind == ENTRY).then(|| Entry::parse(bytes)).flatten() {
+                table.add(entry, wanted);
+            }
+        },
+    )
 }
 
 impl Table {

@@ -2,6 +2,7 @@
 //! no policy and no verdicts.
 
 pub mod caps;
+pub mod cgroups;
 pub mod clock;
 pub mod conntrack;
 pub mod counters;
@@ -15,8 +16,11 @@ pub mod name_config;
 pub mod netlink;
 pub mod nft;
 pub mod own_mtu;
+pub mod owners;
+pub mod procfs;
 pub mod resolver;
 pub mod rtnl;
+pub mod sock_diag;
 pub mod socket;
 pub mod syn;
 pub mod syn_data;

@@ -6,7 +6,6 @@
 #![allow(unsafe_code)]
 
 use std::io::IoSliceMut;
-use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -121,8 +120,9 @@ pub struct Replies {
 }
 
 /// How reading one request's answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
-    Complete(Replies),
+    Complete,
     Torn,
 }
 
@@ -175,11 +175,32 @@ impl Netlink {
         flags: u16,
         payload: &[u8],
     ) -> Result<Replies, NetlinkError> {
+        self.fold(kind, flags, payload, Replies::default, |replies, kind, message| {
+            replies.messages.push((kind, message.to_vec()));
+        })
+    }
+
+    /// Sends one message as [`Netlink::exchange`] does, and shows every message of the answer to
+    /// `each` without keeping it. What was gathered is thrown away, and begun anew by `start`, when
+    /// the answer turns out to be torn.
+    ///
+    /// # Errors
+    ///
+    /// As [`Netlink::request`].
+    pub fn fold<T>(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        payload: &[u8],
+        mut start: impl FnMut() -> T,
+        mut each: impl FnMut(&mut T, u16, &[u8]),
+    ) -> Result<T, NetlinkError> {
         let dump = flags & NLM_F_DUMP == NLM_F_DUMP;
         for _ in 0..RETRIES {
             self.send(kind, flags, payload)?;
-            match self.collect(dump) {
-                Ok(Ended::Complete(replies)) => return Ok(replies),
+            let mut gathered = start();
+            match self.collect(dump, |kind, message| each(&mut gathered, kind, message)) {
+                Ok(Ended::Complete) => return Ok(gathered),
                 Ok(Ended::Torn) => {}
                 // Messages were lost: what is still queued belongs to a torn answer.
                 Err(NetlinkError::System { errno: Errno::ENOBUFS, .. }) => {
@@ -189,45 +210,6 @@ impl Netlink {
             }
         }
         Err(NetlinkError::Torn)
-    }
-
-    /// Sends a request for a dump and hands on each message as it comes, its type and payload, so that
-    /// a large list never lies in memory. It ends early when `take` breaks off; the socket is of no
-    /// further use then.
-    ///
-    /// Returns whether the list is whole: the kernel may say that it changed while it was read.
-    ///
-    /// # Errors
-    ///
-    /// As [`Netlink::request`].
-    pub fn each(
-        &mut self,
-        kind: u16,
-        payload: &[u8],
-        mut take: impl FnMut(u16, &[u8]) -> ControlFlow<()>,
-    ) -> Result<bool, NetlinkError> {
-        self.send(kind, NLM_F_DUMP, payload)?;
-        let mut torn = false;
-        loop {
-            let length = self.receive()?;
-            for message in messages(&self.buffer[..length]) {
-                let message = message?;
-                if message.sequence != self.sequence {
-                    continue;
-                }
-                torn |= message.flags & NLM_F_DUMP_INTR != 0;
-                match message.kind {
-                    NLMSG_NOOP => {}
-                    NLMSG_DONE | NLMSG_ERROR => match verdict(message.payload) {
-                        Some(code) if code != 0 => return Err(refused(code, &message)),
-                        _ if message.kind == NLMSG_DONE => return Ok(!torn),
-                        _ => {}
-                    },
-                    kind if take(kind, message.payload).is_break() => return Ok(false),
-                    _ => {}
-                }
-            }
-        }
     }
 
     fn send(&mut self, kind: u16, flags: u16, payload: &[u8]) -> Result<(), NetlinkError> {
@@ -245,8 +227,11 @@ impl Netlink {
         Ok(())
     }
 
-    fn collect(&mut self, dump: bool) -> Result<Ended, NetlinkError> {
-        let mut replies = Replies::default();
+    fn collect(
+        &mut self,
+        dump: bool,
+        mut each: impl FnMut(u16, &[u8]),
+    ) -> Result<Ended, NetlinkError> {
         let mut torn = false;
         loop {
             let length = self.receive()?;
@@ -262,17 +247,17 @@ impl Netlink {
                         // Since Linux 4.14 the end of a dump carries its errno.
                         match verdict(message.payload) {
                             None | Some(0) if torn => return Ok(Ended::Torn),
-                            None | Some(0) => return Ok(Ended::Complete(replies)),
+                            None | Some(0) => return Ok(Ended::Complete),
                             Some(code) => return Err(refused(code, &message)),
                         }
                     }
                     NLMSG_ERROR => match verdict(message.payload) {
                         None => return Err(NetlinkError::Malformed),
-                        Some(0) if !dump => return Ok(Ended::Complete(replies)),
+                        Some(0) if !dump => return Ok(Ended::Complete),
                         Some(0) => {}
                         Some(code) => return Err(refused(code, &message)),
                     },
-                    kind => replies.messages.push((kind, message.payload.to_vec())),
+                    kind => each(kind, message.payload),
                 }
             }
         }
@@ -483,22 +468,6 @@ mod tests {
             Ok(_) => {}
             Err(error) => assert_eq!(error.errno(), Some(Errno::EPERM), "{error:?}"),
         }
-    }
-
-    #[test]
-    fn a_list_comes_one_by_one_and_may_be_broken_off() {
-        let mut socket = Netlink::open(libc::NETLINK_ROUTE as u16).unwrap();
-        let mut seen = 0;
-        // RTM_GETLINK (18) with an empty ifinfomsg.
-        let whole = socket.each(18, &[0; 16], |_, _| {
-            seen += 1;
-            ControlFlow::Continue(())
-        });
-        assert!(whole.unwrap() && seen > 0);
-        assert!(!socket.each(18, &[0; 16], |_, _| ControlFlow::Break(())).unwrap());
-        let mut socket = Netlink::open(libc::NETLINK_ROUTE as u16).unwrap();
-        let refused = socket.each(0xffff, &[0; 16], |_, _| ControlFlow::Continue(()));
-        assert_eq!(refused.unwrap_err().errno(), Some(Errno::EOPNOTSUPP));
     }
 
     proptest! {

@@ -4,9 +4,6 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::sys::counters;
-use crate::wire::sockstat;
-
 /// What reading a parameter met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parameter {
@@ -48,11 +45,6 @@ pub fn available() -> bool {
     Path::new("/proc/sys/net").is_dir()
 }
 
-/// Returns the pages of memory that all TCP sockets of this machine hold; `None` when not told.
-pub fn tcp_pages() -> Option<u64> {
-    sockstat::value(&counters::read("sockstat")?, "TCP", "mem")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +55,5 @@ mod tests {
         assert!(matches!(read("net.ipv4.tcp_rmem"), Parameter::Value(text)
             if text.split(' ').filter(|number| number.parse::<u64>().is_ok()).count() == 3));
         assert_eq!(read("net.ipv4.no_such_parameter"), Parameter::Missing);
-        assert!(tcp_pages().is_some());
     }
 }
