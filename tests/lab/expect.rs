@@ -1,5 +1,6 @@
 //! What a report must say, and what every report must keep to.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(crate) struct Expect {
     findings: Vec<&'static str>,
     absent: Vec<&'static str>,
     alternatives: Vec<&'static str>,
-    words: Vec<&'static str>,
+    words: Vec<String>,
     quiet: bool,
     /// No report at all: this exit code, and this on stderr.
     instead: Option<(i32, &'static str)>,
@@ -162,7 +163,36 @@ impl Expect {
 
     /// The diagnosis, whatever part of it, or the finding must name this.
     pub(crate) fn naming(mut self, word: &'static str) -> Expect {
-        self.words.push(word);
+        self.words.push(word.to_owned());
+        self
+    }
+
+    /// As [`Expect::naming`], with the id of a process of the lab.
+    pub(crate) fn naming_process(mut self, name: &str) -> Expect {
+        self.words.push(format!("{{{name}}}"));
+        self
+    }
+
+    /// Fills in the ids that the processes have got.
+    pub(crate) fn with_process_ids(&self, ids: &BTreeMap<&'static str, u32>) -> Expect {
+        let mut filled = self.clone();
+        for (name, id) in ids {
+            for word in &mut filled.words {
+                *word = word.replace(&format!("{{{name}}}"), &id.to_string());
+            }
+        }
+        filled
+    }
+
+    /// Healthy is as right.
+    pub(crate) fn or_healthy(mut self) -> Expect {
+        self.right.push(("healthy", None));
+        self
+    }
+
+    /// Is the diagnosis or a finding.
+    pub(crate) fn noting(mut self, id: &'static str) -> Expect {
+        self.noted = Some(id);
         self
     }
 
@@ -222,7 +252,8 @@ impl Expect {
             wrong.push(format!("verdict: expected {}, found {found}", right.join(" or ")));
         }
         let found = location(diagnosis);
-        if !self.places.is_empty() && !self.places.iter().any(|place| place.fits(&found)) {
+        let placed = diagnosis.is_null() || self.places.is_empty();
+        if !placed && !self.places.iter().any(|place| place.fits(&found)) {
             let right: Vec<String> = self.places.iter().map(Place::text).collect();
             wrong.push(format!("location: expected {}, found {found}", right.join(" or ")));
         }
@@ -260,7 +291,7 @@ impl Expect {
         }
         let told = format!("{diagnosis} {}", report["findings"]);
         for word in &self.words {
-            if !told.contains(word) {
+            if !told.contains(word.as_str()) {
                 wrong.push(format!("neither the diagnosis nor a finding names {word}"));
             }
         }
