@@ -24,6 +24,8 @@ pub(crate) const ARGUMENT: &str = "--lab-process";
 pub(crate) enum Accepts {
     /// Accepts and keeps them, reads nothing, closes nothing.
     Keeps,
+    /// Accepts, reads until the client has finished, closes.
+    Reads,
     /// Accepts and closes them at once, before the client does.
     Closes,
     /// Accepts one at a time, with a pause in between, and closes it.
@@ -115,6 +117,7 @@ impl Accepts {
     fn word(self) -> String {
         match self {
             Accepts::Keeps => "keep".to_owned(),
+            Accepts::Reads => "read".to_owned(),
             Accepts::Closes => "close".to_owned(),
             Accepts::EveryMs(pause) => pause.to_string(),
             Accepts::Nothing => "nothing".to_owned(),
@@ -202,16 +205,18 @@ impl Held {
             return Ok(());
         }
         let pause = match accepts {
-            "keep" | "close" => Duration::ZERO,
+            "keep" | "read" | "close" => Duration::ZERO,
             pause => Duration::from_millis(parsed(pause)?),
         };
-        let keeps = accepts == "keep";
+        let (keeps, reads) = (accepts == "keep", accepts == "read");
         std::thread::spawn(move || {
             let mut kept = Vec::new();
             loop {
-                let Ok((stream, _)) = listener.accept() else { continue };
+                let Ok((mut stream, _)) = listener.accept() else { continue };
                 if keeps {
                     kept.push(stream);
+                } else if reads {
+                    std::thread::spawn(move || stream.read_to_end(&mut Vec::new()));
                 }
                 std::thread::park_timeout(pause);
             }

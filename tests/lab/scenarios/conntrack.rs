@@ -20,7 +20,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     let near = || degraded("conntrack.near_full").here();
     let serving = |name| {
         on_server(name)
-            .process("s", process("shop").listens("[::]:8080", 128, Accepts::Keeps))
+            .process("s", process("shop").listens("[::]:8080", 128, Accepts::Reads))
             .diagnose(":8080")
     };
     vec![

@@ -7,7 +7,7 @@ use crate::scenarios::server::{firewall_unseen, on_server};
 use crate::seen::State;
 
 pub(crate) fn all() -> Vec<Scenario> {
-    let shop = || process("shop").listens("[::]:8080", 128, Accepts::Keeps);
+    let shop = || process("shop").listens("[::]:8080", 128, Accepts::Reads);
     let review = |name| on_server(name).process("s", shop()).diagnose(":8080 --runbook kernel");
     vec![
         on_server("somaxconn cuts the backlog short and it overflows")
@@ -31,7 +31,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .as_nobody(firewall_unseen().without("kernel.backlog_capped")),
         on_server("the queue of half-open connections is full and cookies are off")
             .sysctl("s", "net/ipv4/tcp_syncookies", "0")
-            .process("s", process("shop").listens("0.0.0.0:8080", 24, Accepts::Keeps))
+            .process("s", process("shop").listens("0.0.0.0:8080", 24, Accepts::Reads))
             .flood(8080, 60, 4)
             .counted("TCPReqQFullDrop", 10)
             .diagnose(":8080")

@@ -94,47 +94,47 @@ fn nobody_listens() -> Vec<Scenario> {
     vec![
         on_server("nobody listens on the port").diagnose(":4711").expect(none()),
         on_server("nobody listens on the port, and others do on theirs")
-            .process("s", shop().listens("[::]:8080", 128, Accepts::Keeps))
+            .process("s", shop().listens("[::]:8080", 128, Accepts::Reads))
             .diagnose(":4711")
             .expect(none()),
         on_server("somebody has a connection from that port and nobody listens")
-            .process("r2", process("peer").listens("0.0.0.0:9000", 16, Accepts::Keeps))
+            .process("r2", process("peer").listens("0.0.0.0:9000", 16, Accepts::Reads))
             .sysctl("s", "net/ipv4/ip_local_port_range", "4712 4712")
             .process("s", shop().connects("10.4.3.1:9000", 1))
             .sysctl("s", "net/ipv4/ip_local_port_range", "32768 60999")
             .diagnose(":4712")
             .expect(none()),
         on_server("the listener is bound to loopback")
-            .process("s", shop().listens("127.0.0.1:8080", 128, Accepts::Keeps))
+            .process("s", shop().listens("127.0.0.1:8080", 128, Accepts::Reads))
             .diagnose(":8080")
             .as_nobody(loopback().naming("127.0.0.1"))
             .as_root(loopback().naming("127.0.0.1").naming("shop").naming_process("shop")),
         on_server("the listener is bound to IPv6 loopback")
-            .process("s", shop().listens("[::1]:8080", 128, Accepts::Keeps))
+            .process("s", shop().listens("[::1]:8080", 128, Accepts::Reads))
             .diagnose(":8080")
             .as_nobody(loopback().naming("::1"))
             .as_root(loopback().naming("::1").naming_process("shop")),
         on_server("the listener is bound to loopback of both families")
             .process(
                 "s",
-                shop().listens("127.0.0.1:8080", 128, Accepts::Keeps).listens(
+                shop().listens("127.0.0.1:8080", 128, Accepts::Reads).listens(
                     "[::1]:8080",
                     128,
-                    Accepts::Keeps,
+                    Accepts::Reads,
                 ),
             )
             .diagnose(":8080")
             .expect(loopback()),
         on_server("the listener is bound to another address of 127/8")
-            .process("s", shop().listens("127.0.0.53:8080", 128, Accepts::Keeps))
+            .process("s", shop().listens("127.0.0.53:8080", 128, Accepts::Reads))
             .diagnose(":8080")
             .expect(loopback()),
         on_server("the listener at loopback is our own and we are nobody")
-            .process("s", shop().as_user(65_534).listens("127.0.0.1:8080", 128, Accepts::Keeps))
+            .process("s", shop().as_user(65_534).listens("127.0.0.1:8080", 128, Accepts::Reads))
             .diagnose(":8080")
             .expect(loopback().naming("shop").naming_process("shop")),
         on_server("the listener takes IPv6 alone")
-            .process("s", shop().listens_v6_only(8080, Accepts::Keeps))
+            .process("s", shop().listens_v6_only(8080, Accepts::Reads))
             .diagnose(":8080")
             .expect(
                 fault("tcp.refused_family")
@@ -143,16 +143,16 @@ fn nobody_listens() -> Vec<Scenario> {
                     .within_ms(2500),
             ),
         on_server("the listener is in another network namespace")
-            .process_apart(process("boxed").listens("0.0.0.0:7431", 128, Accepts::Keeps))
+            .process_apart(process("boxed").listens("0.0.0.0:7431", 128, Accepts::Reads))
             .diagnose(":7431")
             .expect(none().naming("boxed").naming_process("boxed")),
         on_server("the IPv6 listener is in another network namespace")
-            .process_apart(process("boxed").listens("[::]:7432", 128, Accepts::Keeps))
+            .process_apart(process("boxed").listens("[::]:7432", 128, Accepts::Reads))
             .diagnose(":7432")
             .expect(none().naming("boxed").naming_process("boxed")),
         on_server("a client asks its own address and only loopback listens")
             .run_on("c")
-            .process("c", shop().listens("127.0.0.1:5432", 128, Accepts::Keeps))
+            .process("c", shop().listens("127.0.0.1:5432", 128, Accepts::Reads))
             .diagnose("10.4.1.2:5432")
             .expect(loopback()),
         on_server("a client asks its own address and nobody listens")
@@ -208,26 +208,26 @@ fn queues() -> Vec<Scenario> {
             .diagnose("10.4.1.2:8080")
             .expect(queue().within_ms(6000)),
         on_server("800 half-open connections from as many addresses")
-            .process("s", process("shop").listens("0.0.0.0:8080", 1024, Accepts::Keeps))
+            .process("s", process("shop").listens("0.0.0.0:8080", 1024, Accepts::Reads))
             .flood(8080, 800, 5)
             .sockets(State::SynReceived, 8080, 700)
             .diagnose(":8080")
             .expect(flood()),
         on_server("a flood of SYNs is answered with cookies")
-            .process("s", process("shop").listens("0.0.0.0:8080", 128, Accepts::Keeps))
+            .process("s", process("shop").listens("0.0.0.0:8080", 128, Accepts::Reads))
             .flood(8080, 400, 20)
             .counted("SyncookiesSent", 100)
             .diagnose(":8080")
             .expect(flood()),
         on_server("a flood of SYNs and cookies are off")
             .sysctl("s", "net/ipv4/tcp_syncookies", "0")
-            .process("s", process("shop").listens("0.0.0.0:8080", 1024, Accepts::Keeps))
+            .process("s", process("shop").listens("0.0.0.0:8080", 1024, Accepts::Reads))
             .flood(8080, 1400, 20)
             .sockets(State::SynReceived, 8080, 600)
             .diagnose(":8080")
             .expect(flood().or_id("kernel.syncookies_off")),
         on_server("a flood of SYNs from an IPv4 client at a listener of both families")
-            .process("s", process("shop").listens("[::]:8080", 1024, Accepts::Keeps))
+            .process("s", process("shop").listens("[::]:8080", 1024, Accepts::Reads))
             .flood(8080, 800, 5)
             .sockets(State::SynReceived, 8080, 700)
             .diagnose(":8080")
@@ -240,7 +240,7 @@ fn rules() -> Vec<Scenario> {
     let reject = || fault("fw.reject").here().likely();
     let serving = |name| {
         on_server(name)
-            .process("s", process("shop").listens("[::]:8080", 128, Accepts::Keeps))
+            .process("s", process("shop").listens("[::]:8080", 128, Accepts::Reads))
             .diagnose(":8080")
             .as_nobody(firewall_unseen())
     };

@@ -22,20 +22,20 @@ impl Scenario {
 }
 
 pub(crate) fn all() -> Vec<Scenario> {
-    let shop = || process("shop").listens("[::]:8080", 128, Accepts::Keeps);
+    let shop = || process("shop").listens("[::]:8080", 128, Accepts::Reads);
     let serving = |name| on_server(name).process("s", shop()).diagnose(":8080");
     vec![
         serving("a plain service").unchanged().all_well(),
         on_server("a plain service of IPv4 alone")
-            .process("s", process("shop").listens("0.0.0.0:8080", 128, Accepts::Keeps))
+            .process("s", process("shop").listens("0.0.0.0:8080", 128, Accepts::Reads))
             .diagnose(":8080")
             .all_well_but(&|expect| expect),
         on_server("two listeners share the port, one for each family")
             .process(
                 "s",
                 process("shop")
-                    .listens_v6_only(8080, Accepts::Keeps)
-                    .listens("0.0.0.0:8080", 128, Accepts::Keeps),
+                    .listens_v6_only(8080, Accepts::Reads)
+                    .listens("0.0.0.0:8080", 128, Accepts::Reads),
             )
             .diagnose(":8080")
             .all_well(),
@@ -43,13 +43,13 @@ pub(crate) fn all() -> Vec<Scenario> {
             .process(
                 "s",
                 process("shop")
-                    .listens("127.0.0.1:8080", 128, Accepts::Keeps)
-                    .listens("10.4.3.2:8080", 128, Accepts::Keeps),
+                    .listens("127.0.0.1:8080", 128, Accepts::Reads)
+                    .listens("10.4.3.2:8080", 128, Accepts::Reads),
             )
             .diagnose(":8080")
             .all_well_but(&|expect| expect.without("tcp.refused_loopback_only")),
         serving("the same port in another network namespace as well")
-            .process_apart(process("boxed").listens("0.0.0.0:8080", 128, Accepts::Keeps))
+            .process_apart(process("boxed").listens("0.0.0.0:8080", 128, Accepts::Reads))
             .all_well(),
         serving("the firewall drops other ports")
             .nft("s", chain("input", "tcp dport { 80, 443, 8000-8079, 8081-9000 } counter drop"))

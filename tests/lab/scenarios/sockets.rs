@@ -31,10 +31,10 @@ impl Scenario {
 
     /// So many connections of `s` to a service elsewhere that `s` itself has closed.
     pub(crate) fn lingering(self, count: usize) -> Scenario {
-        self.process("r2", process("elsewhere").listens("0.0.0.0:9000", 4096, Accepts::Keeps)).step(
+        self.process("r2", process("elsewhere").listens("0.0.0.0:9000", 4096, Accepts::Reads)).step(
             move |lab| {
-                drop(crowd(lab.host("s"), SocketAddr::from(([10, 4, 3, 1], 9000)), count)?);
-                Ok(())
+                let elsewhere = SocketAddr::from(([10, 4, 3, 1], 9000));
+                (0..count).try_for_each(|_| crowd(lab.host("s"), elsewhere, 1).map(drop))
             },
         )
     }
