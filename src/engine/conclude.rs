@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use crate::engine::walk::value_of;
 use crate::model::diagnosis::{
     Alternative, Confidence, Diagnosis, Location, Place, Remedy, Severity,
 };
@@ -14,13 +13,13 @@ use crate::runbook::{Catalogue, Conclusion, Entry};
 
 /// Builds the diagnosis of a conclusion; evidence is added by the walk.
 pub fn diagnosis(catalogue: &Catalogue, conclusion: &Conclusion, names: &Bindings) -> Diagnosis {
-    let with = conclusion.with.iter().map(|(name, arg)| match value_of(arg, names) {
+    let with = conclusion.with.iter().map(|(name, arg)| match arg.value(names) {
         Known::Value(value) => (name.clone(), value),
         Known::Unknown(_) => (name.clone(), Value::Null),
     });
     let mut diagnosis = words_of(catalogue, &conclusion.id, with.collect(), names);
     if let Some(Known::Value(Value::String(word))) =
-        conclusion.confidence.as_ref().map(|arg| value_of(arg, names))
+        conclusion.confidence.as_ref().map(|arg| arg.value(names))
     {
         diagnosis.confidence = Confidence::from_name(&word).unwrap_or(diagnosis.confidence);
     }
@@ -88,7 +87,7 @@ fn words_of(
 fn fill(entry: &Entry, with: &Bindings) -> Diagnosis {
     let remedies = entry.remedies.iter().map(|remedy| Remedy {
         text: remedy.text.fill(with),
-        command: remedy.command.as_ref().map(|command| command.fill(with)),
+        command: remedy.command.as_ref().map(|command| command.fill_command(with)),
         place: remedy.place,
     });
     let alternatives = entry.lookalikes.iter().map(|other| Alternative {

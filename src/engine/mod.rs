@@ -7,6 +7,8 @@ pub mod conclude;
 pub mod drive;
 pub mod facts;
 pub mod report;
+#[cfg(test)]
+mod tests;
 pub mod walk;
 
 pub use drive::{Event, Plan, run, unable};

@@ -204,7 +204,7 @@ impl<'a> Walker<'a, '_> {
                 inner.values.retain(|name, _| name == "target");
                 let mut params = defaults(used);
                 for (name, arg) in with {
-                    match value_of(arg, names) {
+                    match arg.value(names) {
                         Known::Value(value) => params.insert(name.clone(), value),
                         Known::Unknown(on) => return Ok(Looked::Unknown(Why::Depends { on })),
                     };
@@ -256,7 +256,7 @@ impl<'a> Walker<'a, '_> {
             key: key.to_owned(),
             step,
             title,
-            by_hand: step.by_hand.as_ref().map(|text| text.fill(names)),
+            by_hand: step.by_hand.as_ref().map(|text| text.fill_command(names)),
             text,
             status: branch
                 .and_then(|branch| branch.status)
@@ -388,22 +388,13 @@ fn defaults(runbook: &Runbook) -> Map<String, Value> {
     known.collect()
 }
 
-/// Evaluates an argument.
-pub(super) fn value_of(arg: &Arg, names: &Bindings) -> Known {
-    match arg {
-        Arg::Literal(value) => Known::Value(value.clone()),
-        Arg::Expr(expr) => expr.eval(names),
-        Arg::Text(text) => Known::Value(Value::String(text.fill(names))),
-    }
-}
-
 /// Evaluates a probe's arguments; one that may be left out is left out when it is unknown.
 fn arguments(spec: &Spec, with: &[(String, Arg)], names: &Bindings) -> Result<Value, String> {
     let types = (spec.args)();
     let mut args = Map::new();
     for (name, arg) in with {
         let optional = types.field(name).is_some_and(|f| f.nullable || f.default.is_some());
-        match value_of(arg, names) {
+        match arg.value(names) {
             Known::Value(Value::Null) if optional => {}
             Known::Value(value) => {
                 args.insert(name.clone(), value);

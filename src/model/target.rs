@@ -217,6 +217,12 @@ fn parse_name(text: &str) -> Result<String, TargetError> {
         if label.is_empty() {
             return wrong("the host name has an empty label", "remove the doubled or leading dot");
         }
+        if label.starts_with('-') || label.ends_with('-') {
+            return wrong(
+                "a label of the host name begins or ends with a hyphen",
+                "check the name (RFC 1123 2.1)",
+            );
+        }
         if label.len() > 63 {
             return wrong(
                 format!("a label of the host name has {} bytes, more than 63", label.len()),
@@ -310,6 +316,8 @@ mod tests {
             "[zz]:80",
             "1:2:3",
             "a..b:80",
+            "-a:80",
+            "a.b-.test:80",
             ".:80",
             "1.2.3:80",
             "999.1.1.1:80",

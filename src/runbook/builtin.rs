@@ -25,6 +25,7 @@ pub const DIAGNOSES: &[(&str, &str)] = files! {
     "link": "diagnoses/link.yaml",
     "path": "diagnoses/path.yaml",
     "route": "diagnoses/route.yaml",
+    "socket": "diagnoses/socket.yaml",
     "transport": "diagnoses/transport.yaml",
     "vantage": "diagnoses/vantage.yaml",
 };

@@ -38,7 +38,7 @@ use crate::model::layer::Layer;
 use crate::model::report::Status;
 use crate::model::types::Type;
 use crate::probe::Spec;
-use crate::runbook::expr::{Expr, Template};
+use crate::runbook::expr::{Bindings, Expr, Known, Template};
 
 pub use load::{Library, LoadError, builtin, load, parse};
 pub use problem::{LoadErrors, Problem};
@@ -146,6 +146,17 @@ pub enum Arg {
     Expr(Expr),
     /// Text with expressions in it.
     Text(Template),
+}
+
+impl Arg {
+    /// Evaluates it; text with an unknown value in it is still text.
+    pub fn value(&self, names: &Bindings) -> Known {
+        match self {
+            Arg::Literal(value) => Known::Value(value.clone()),
+            Arg::Expr(expr) => expr.eval(names),
+            Arg::Text(text) => Known::Value(Value::String(text.fill(names))),
+        }
+    }
 }
 
 /// Steps to start early.

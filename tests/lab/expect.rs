@@ -212,7 +212,7 @@ pub(crate) fn degraded(id: &'static str) -> Expect {
 }
 
 pub(crate) fn fault(id: &'static str) -> Expect {
-    Expect::of("fault", Some(id), 4000)
+    Expect::of("fault", Some(id), 5000)
 }
 
 pub(crate) fn inconclusive(id: &'static str) -> Expect {

@@ -283,7 +283,7 @@ mod tests {
     fn kept_back_is_unknown_when_other_traffic_is_mixed_in() {
         assert_eq!(kept_back(5, Some(5), Some(0)), Some(5));
         assert_eq!(kept_back(5, Some(15), Some(15)), Some(0));
-        assert_eq!(kept_back(5, Some(9), Some(3)), None);
+        assert_eq!(kept_back(5, Some(15), Some(3)), None);
         assert_eq!(kept_back(5, Some(3), Some(9)), None);
         assert_eq!(kept_back(5, Some(3), None), None);
     }

@@ -52,13 +52,26 @@ impl Template {
 
     /// Fills the holes; an unknown value becomes `?`, control characters are escaped.
     pub fn fill(&self, bindings: &Bindings) -> String {
+        self.filled(bindings, |text| text)
+    }
+
+    /// Fills the holes of a command that a person may copy into a shell.
+    ///
+    /// Whatever the network supplied stays one word: a character with a meaning to the shell becomes
+    /// an underscore.
+    pub fn fill_command(&self, bindings: &Bindings) -> String {
+        let plain = |c: char| c.is_alphanumeric() || "._:@%+=,/-[]".contains(c);
+        self.filled(bindings, |text| text.chars().map(|c| if plain(c) { c } else { '_' }).collect())
+    }
+
+    fn filled(&self, bindings: &Bindings, value: impl Fn(String) -> String) -> String {
         let mut out = String::with_capacity(self.source.len());
         for part in self.parts() {
             match part {
                 Part::Text(text) => out.push_str(text),
                 Part::Hole(expr) => match expr.eval(bindings) {
-                    Known::Value(value) => match shown(&value) {
-                        Some(text) => out.push_str(&text),
+                    Known::Value(seen) => match shown(&seen) {
+                        Some(text) => out.push_str(&value(text)),
                         None => out.push('?'),
                     },
                     Known::Unknown(_) => out.push('?'),

@@ -527,3 +527,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_value_in_a_command_stays_one_word() {
+    let text = Template::lazy("dig +short {{ name }} # {{ ports }}");
+    let values = serde_json::json!({"name": "x.test;$(rm -rf ~)'`\n", "ports": [80, 443]});
+    let bindings = Bindings { values: values.as_object().cloned().unwrap() };
+    assert_eq!(text.fill_command(&bindings), "dig +short x.test___rm_-rf______n # 80,_443");
+}
