@@ -291,7 +291,7 @@ impl Expect {
         }
         let told = format!("{diagnosis} {}", report["findings"]);
         for word in &self.words {
-            if !told.contains(word.as_str()) {
+            if !names(&told, word) {
                 wrong.push(format!("neither the diagnosis nor a finding names {word}"));
             }
         }
@@ -358,6 +358,16 @@ fn ids(value: &Value) -> Vec<String> {
 
 fn rank(confidence: &str) -> usize {
     ["possible", "likely", "confirmed"].iter().position(|c| *c == confidence).unwrap_or(0)
+}
+
+/// Whether a text contains a word, and not only as a part of a longer number.
+fn names(text: &str, word: &str) -> bool {
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let number = word.bytes().all(|byte| byte.is_ascii_digit());
+    text.match_indices(word).any(|(at, _)| {
+        let (before, after) = (text[..at].as_bytes().last(), text.as_bytes().get(at + word.len()));
+        !number || !is_digit(before) && !is_digit(after)
+    })
 }
 
 /// A slow machine may stretch every time bound by this factor.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
 
+use crate::groups::Group;
 use crate::net::{Host, Plan, forward};
 use crate::process::Process;
 use crate::servers::Stage;
@@ -60,6 +61,20 @@ impl Lab {
         let running = process.start(self.host(host))?;
         self.processes.insert(process.name, running.id());
         self.keep(running);
+        Ok(())
+    }
+
+    /// Starts a process on a host, in a control group of this name.
+    pub(crate) fn start_in_group(
+        &mut self,
+        host: &'static str,
+        group: &str,
+        process: Process,
+    ) -> io::Result<()> {
+        let group = Group::new(group)?;
+        // The last to be dropped: only an empty group can be removed.
+        self.start(host, &process.in_group(&group.folder()))?;
+        self.keep(group);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod conntrack;
 mod contract;
 mod dns_server;
 mod expect;
+mod groups;
 mod lab;
 mod load;
 mod net;

@@ -82,9 +82,10 @@ impl Process {
         self.act(format!("user {uid}"))
     }
 
-    /// Moves to a control group, from here on.
-    pub(crate) fn in_group(self, folder: &str) -> Process {
-        self.act(format!("group {folder}"))
+    /// Moves to a control group before all else.
+    pub(crate) fn in_group(mut self, folder: &str) -> Process {
+        self.acts.insert(0, format!("group {folder}"));
+        self
     }
 
     /// Starts it on a host, and returns when all is done.

@@ -184,7 +184,10 @@ fn private_files(etc: &[(&str, PathBuf)], no_proc: bool) -> io::Result<()> {
         }
     }
     // Not permitted in some containers; nothing but /sys/class/net is lost then.
-    let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
+    if mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none).is_ok() {
+        // The new one hides the control groups.
+        let _ = mount(Some("cgroup2"), "/sys/fs/cgroup", Some("cgroup2"), MsFlags::empty(), none);
+    }
     if no_proc {
         mount(Some("tmpfs"), "/proc", Some("tmpfs"), MsFlags::empty(), none)?;
     }

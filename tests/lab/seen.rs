@@ -82,10 +82,11 @@ impl Settings {
             ("IPv6 policy rule", "ip -6 rule"),
             ("address", "ip -o addr show"),
             ("link", "ip -o link show"),
-            // Without states: those change with every packet.
-            ("neighbour", "ip neigh show nud all | cut -d' ' -f1-5"),
+            // Without states, which change with every packet, and without loopback's own.
+            ("neighbour", "ip neigh show nud all | grep -v ' dev lo ' | cut -d' ' -f1-5"),
             ("queueing discipline", "tc qdisc show"),
-            ("socket", "ss -Hanptu | tr -s ' '"),
+            // Without queues, and without what a connection that was closed in order leaves behind.
+            ("socket", "ss -Hantu | awk '$2 != \"TIME-WAIT\" {print $1, $2, $5, $6}'"),
         ] {
             // Where a tool is missing, nothing is compared.
             let lines = host.output(command)?.lines().map(str::to_owned).collect();

@@ -10,6 +10,7 @@ mod kernel;
 mod link;
 mod meta;
 mod mtu;
+mod read_only;
 mod refused;
 mod route;
 mod server;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Scenario>)> {
         ("mtu", mtu::all()),
         ("distance", distance::all()),
         ("meta", meta::all()),
+        ("read-only", read_only::all()),
         ("server", server::all()),
         ("sockets", sockets::all()),
         ("kernel", kernel::all()),

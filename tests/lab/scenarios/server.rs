@@ -82,6 +82,9 @@ impl Scenario {
 
 pub(crate) fn all() -> Vec<Scenario> {
     let mut all = nobody_listens();
+    if crate::groups::are_possible() {
+        all.extend(units());
+    }
     all.extend(queues());
     all.extend(rules());
     all
@@ -165,6 +168,27 @@ fn nobody_listens() -> Vec<Scenario> {
                     .likely()
                     .within_ms(2500),
             ),
+    ]
+}
+
+/// Services whose control group tells who they are, to everybody.
+fn units() -> Vec<Scenario> {
+    const CONTAINER: &str =
+        "docker-4c01db0b339c8e1f0c8a1d7e5b3a2f6d9e8c7b6a5f4e3d2c1b0a99887766554433.scope";
+    let loopback = || fault("tcp.refused_loopback_only").here().likely().within_ms(2500);
+    let in_group = |name, group: &'static str| {
+        on_server(name)
+            .step(move |lab| {
+                let shop = process("shop").listens("127.0.0.1:8080", 128, Accepts::Reads);
+                lab.start_in_group("s", group, shop)
+            })
+            .diagnose(":8080")
+    };
+    vec![
+        in_group("the listener at loopback is a unit of systemd", "shop.service")
+            .expect(loopback().naming("shop.service")),
+        in_group("the listener at loopback is in a container", CONTAINER)
+            .expect(loopback().naming("4c01db0b339c")),
     ]
 }
 
