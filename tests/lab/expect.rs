@@ -90,11 +90,6 @@ impl Expect {
         self.at(Place::Kind(kind))
     }
 
-    pub(crate) fn or_kind(mut self, kind: &'static str) -> Expect {
-        self.places.push(Place::Kind(kind));
-        self
-    }
-
     pub(crate) fn or_path(mut self, hop: u64, address: &'static str) -> Expect {
         self.places.push(Place::Path(hop, Some(address)));
         self
@@ -233,6 +228,11 @@ pub(crate) struct Ran {
 }
 
 impl Expect {
+    /// The diagnoses and findings that this expectation asks for.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.right.iter().filter_map(|(_, id)| *id).chain(self.findings.iter().copied())
+    }
+
     /// Whether a run without a report is what was expected.
     pub(crate) fn is_met_without_report(&self, ran: &Ran) -> bool {
         self.instead.is_some_and(|(code, words)| {
@@ -362,11 +362,12 @@ fn rank(confidence: &str) -> usize {
 
 /// Whether a text contains a word, and not only as a part of a longer number.
 fn names(text: &str, word: &str) -> bool {
-    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let text = text.as_bytes();
+    let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
     let number = word.bytes().all(|byte| byte.is_ascii_digit());
-    text.match_indices(word).any(|(at, _)| {
-        let (before, after) = (text[..at].as_bytes().last(), text.as_bytes().get(at + word.len()));
-        !number || !is_digit(before) && !is_digit(after)
+    text.windows(word.len().max(1)).enumerate().any(|(at, found)| {
+        let part = number && (at > 0 && is_digit(at - 1) || is_digit(at + word.len()));
+        found == word.as_bytes() && !part
     })
 }
 

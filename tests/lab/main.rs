@@ -15,6 +15,7 @@
 
 mod conntrack;
 mod contract;
+mod coverage;
 mod dns_server;
 mod expect;
 mod groups;
@@ -45,11 +46,16 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     // Scenarios mostly wait for the network, not for a processor.
-    arguments.test_threads.get_or_insert(6);
+    arguments.test_threads.get_or_insert(10);
     let obstacle = if arguments.list { None } else { obstacle() };
     let required = std::env::var("TCPDOCTOR_LAB").is_ok_and(|value| value == "required");
-    let mut trials = Vec::new();
-    for (layer, scenarios) in scenarios::all() {
+    let layers = scenarios::all();
+    let covered = coverage::check(&layers);
+    let mut trials = vec![Trial::test(
+        "coverage: every diagnosis that a runbook concludes has a scenario",
+        || covered,
+    )];
+    for (layer, scenarios) in layers {
         for scenario in scenarios {
             let scenario = Arc::new(scenario);
             for (mode, suffix) in [(Mode::Nobody, ""), (Mode::Root, " (root)")] {

@@ -78,7 +78,7 @@ impl Process {
     }
 
     /// Runs as this user, from here on; as root where there are no other users.
-    pub(crate) fn as_user(self, uid: u32) -> Process {
+    pub(crate) fn by_user(self, uid: u32) -> Process {
         self.act(format!("user {uid}"))
     }
 

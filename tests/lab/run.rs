@@ -44,8 +44,17 @@ pub(crate) struct Limits {
     pub(crate) open_files: Option<u64>,
     /// `/proc` is empty.
     pub(crate) no_proc: bool,
-    /// No netlink socket may be opened, as in a tight sandbox.
-    pub(crate) no_netlink: bool,
+    /// What the kernel refuses with EPERM, as a tight sandbox would have it.
+    pub(crate) forbidden: Option<Forbidden>,
+}
+
+/// What a sandbox forbids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forbidden {
+    /// To open a netlink socket.
+    Netlink,
+    /// To connect any socket.
+    Connect,
 }
 
 /// The product, somewhere that every user can reach.
@@ -99,8 +108,8 @@ pub(crate) fn on(host: &Host, invocation: &Invocation<'_>) -> io::Result<Ran> {
                 if mode == Mode::Nobody {
                     become_nobody(other_users)?;
                 }
-                if limits.no_netlink {
-                    forbid_netlink()?;
+                if let Some(what) = limits.forbidden {
+                    forbid(what)?;
                 }
                 if let Some(limit) = limits.open_files {
                     let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
@@ -194,18 +203,23 @@ fn private_files(etc: &[(&str, PathBuf)], no_proc: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes `socket(AF_NETLINK, …)` fail with EPERM for this process and what it executes.
-fn forbid_netlink() -> io::Result<()> {
+/// Makes a system call fail with EPERM for this process and what it executes.
+fn forbid(what: Forbidden) -> io::Result<()> {
     let ret = (libc::BPF_RET | libc::BPF_K) as u16;
     let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    let at_least = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
     let op = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let (number, condition, value) = match what {
+        Forbidden::Netlink => (libc::SYS_socket, equal, libc::AF_NETLINK as u32),
+        Forbidden::Connect => (libc::SYS_connect, at_least, 0),
+    };
     // The offsets of struct seccomp_data: the number at 0, the low half of the first argument at 16.
     let mut program = [
         op(load, 0, 0, 0),
-        op(equal, 0, 3, libc::SYS_socket as u32),
+        op(equal, 0, 3, number as u32),
         op(load, 0, 0, if cfg!(target_endian = "little") { 16 } else { 20 }),
-        op(equal, 0, 1, libc::AF_NETLINK as u32),
+        op(condition, 0, 1, value),
         op(ret, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
         op(ret, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];

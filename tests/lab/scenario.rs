@@ -13,7 +13,7 @@ use crate::dns_server::{self, Zone};
 use crate::expect::{Expect, essence};
 use crate::lab::Lab;
 use crate::process::Process;
-use crate::run::{self, Invocation, Limits, Mode};
+use crate::run::{self, Forbidden, Invocation, Limits, Mode};
 use crate::seen::Settings;
 use crate::servers::{self, Serve};
 use crate::topology::Topology;
@@ -190,9 +190,9 @@ impl Scenario {
         self
     }
 
-    /// The product may not open a netlink socket.
-    pub(crate) fn without_netlink(mut self) -> Scenario {
-        self.limits.no_netlink = true;
+    /// The product may not do this.
+    pub(crate) fn forbidden(mut self, what: Forbidden) -> Scenario {
+        self.limits.forbidden = Some(what);
         self
     }
 }
@@ -284,15 +284,20 @@ impl Scenario {
     }
 
     /// Otherwise for root.
-    pub(crate) fn as_root(mut self, expect: Expect) -> Scenario {
+    pub(crate) fn for_root(mut self, expect: Expect) -> Scenario {
         self.root = Some(expect);
         self
     }
 
     /// Otherwise for nobody.
-    pub(crate) fn as_nobody(mut self, expect: Expect) -> Scenario {
+    pub(crate) fn for_nobody(mut self, expect: Expect) -> Scenario {
         self.nobody = Some(expect);
         self
+    }
+
+    /// The diagnoses and findings that this scenario must reach.
+    pub(crate) fn reaches(&self) -> impl Iterator<Item = &'static str> {
+        self.root.iter().chain(&self.nobody).flat_map(Expect::ids)
     }
 
     pub(crate) fn runs_in(&self, mode: Mode) -> bool {

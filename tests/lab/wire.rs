@@ -29,8 +29,11 @@ pub(crate) enum Way {
     Back,
 }
 
-/// Decides for each frame whether it passes.
-pub(crate) type Filter = Arc<dyn Fn() -> Box<dyn FnMut(Way, &[u8]) -> bool + Send> + Send + Sync>;
+/// Says for each frame of one run whether it passes.
+type Judge = Box<dyn FnMut(Way, &[u8]) -> bool + Send>;
+
+/// Makes a judge for each run.
+pub(crate) type Filter = Arc<dyn Fn() -> Judge + Send + Sync>;
 
 /// What the cable does to frames.
 #[derive(Clone)]
@@ -104,14 +107,16 @@ fn tap(interface: &str) -> io::Result<OwnedFd> {
             return Err(io::Error::last_os_error());
         }
         let fd = OwnedFd::from_raw_fd(fd);
-        for (option, value) in [(PACKET_IGNORE_OUTGOING, 1)] {
-            let value: libc::c_int = value;
-            let size = size_of::<libc::c_int>() as libc::socklen_t;
-            let raw = fd.as_raw_fd();
-            if libc::setsockopt(raw, libc::SOL_PACKET, option, (&raw const value).cast(), size) < 0
-            {
-                return Err(io::Error::last_os_error());
-            }
+        let one: libc::c_int = 1;
+        let set = libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_PACKET,
+            PACKET_IGNORE_OUTGOING,
+            (&raw const one).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        );
+        if set < 0 {
+            return Err(io::Error::last_os_error());
         }
         let mut address: libc::sockaddr_ll = std::mem::zeroed();
         address.sll_family = libc::AF_PACKET as u16;
@@ -126,10 +131,13 @@ fn tap(interface: &str) -> io::Result<OwnedFd> {
     }
 }
 
+/// A frame on its way: when it is due, its number, the end it goes to, its bytes.
+type Late = (Instant, u64, usize, Vec<u8>);
+
 fn hand_on(ends: &[OwnedFd; 2], stop: &EventFd, cable: &Cable) {
     let mut filter = cable.filter.as_ref().map(|make| make());
     let mut chance = Chance(0x9E37_79B9_7F4A_7C15);
-    let mut under_way: BinaryHeap<Reverse<(Instant, u64, usize, Vec<u8>)>> = BinaryHeap::new();
+    let mut under_way: BinaryHeap<Reverse<Late>> = BinaryHeap::new();
     let mut latest = [Instant::now(); 2];
     let mut count = 0;
     let mut buffer = vec![0; 65_536];

@@ -27,16 +27,16 @@ pub(crate) fn all() -> Vec<Scenario> {
         serving("the server tracks as many connections as it can and clients keep coming")
             .tracked("s", "input", 100)
             .knocking(8080, 40)
-            .as_nobody(full())
-            .as_root(full().naming(TOP_SOURCE)),
+            .for_nobody(full())
+            .for_root(full().naming(TOP_SOURCE)),
         serving("the server's table of connections is nearly full")
             .tracked("s", "input", 86)
-            .as_nobody(
+            .for_nobody(
                 firewall_unseen()
                     .or("degraded", "conntrack.near_full")
                     .noting("conntrack.near_full"),
             )
-            .as_root(near().naming(TOP_SOURCE)),
+            .for_root(near().naming(TOP_SOURCE)),
         scenario("the client tracks as many connections as it can")
             .tracked("c", "output", 100)
             .diagnose("10.4.3.2:80")

@@ -65,8 +65,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         shaky("over a trembling line, an output rule drops the port")
             .nft("c", to_port("output", 5432, "drop"))
             .diagnose(v4)
-            .as_nobody(fault("tcp.blocked_local_output").here().likely())
-            .as_root(fault("fw.output_drop").here().likely()),
+            .for_nobody(fault("tcp.blocked_local_output").here().likely())
+            .for_root(fault("fw.output_drop").here().likely()),
         shaky("over a trembling line, a narrow cable that nobody tells of")
             .narrow(1300)
             .nft("r1", no_too_big())

@@ -15,28 +15,28 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("an output rule drops the port")
             .nft("c", to_port("output", 5432, "drop"))
             .diagnose(v4)
-            .as_nobody(blocked())
-            .as_root(rule().confirmed().naming("lab_output")),
+            .for_nobody(blocked())
+            .for_root(rule().confirmed().naming("lab_output")),
         scenario("an output rule drops the IPv6 port")
             .nft("c", to_port("output", 5432, "drop"))
             .diagnose(v6)
-            .as_nobody(blocked())
-            .as_root(rule().confirmed().naming("lab_output")),
+            .for_nobody(blocked())
+            .for_root(rule().confirmed().naming("lab_output")),
         scenario("an output rule without a counter drops the port")
             .nft("c", chain("output", "tcp dport 5432 drop"))
             .diagnose(v4)
-            .as_nobody(blocked())
-            .as_root(rule()),
+            .for_nobody(blocked())
+            .for_root(rule()),
         scenario("the output policy is drop")
             .nft("c", policy("output", "drop", "udp dport 53 accept; tcp dport { 22, 80 } accept"))
             .diagnose(v4)
-            .as_nobody(blocked())
-            .as_root(rule()),
+            .for_nobody(blocked())
+            .for_root(rule()),
         scenario("a postrouting rule drops the port")
             .nft("c", to_port("postrouting", 5432, "drop"))
             .diagnose(v4)
-            .as_nobody(blocked())
-            .as_root(rule()),
+            .for_nobody(blocked())
+            .for_root(rule()),
         scenario("an output rule drops the port in a chain that another jumps to")
             .nft(
                 "c",
@@ -45,8 +45,8 @@ pub(crate) fn all() -> Vec<Scenario> {
                  chain output { type filter hook output priority 0; tcp dport @closed jump deny; } }",
             )
             .diagnose(v4)
-            .as_nobody(blocked())
-            .as_root(rule()),
+            .for_nobody(blocked())
+            .for_root(rule()),
         scenario("an output rule rejects the port")
             .nft("c", to_port("output", 5432, "reject"))
             .diagnose(v4)
@@ -62,8 +62,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("an output rule resets the port")
             .nft("c", to_port("output", 5432, "reject with tcp reset"))
             .diagnose(v4)
-            .as_nobody(blocked().or_id("fw.reject").or_id("tcp.refused_middlebox").anywhere())
-            .as_root(reject()),
+            .for_nobody(blocked().or_id("fw.reject").or_id("tcp.refused_middlebox").anywhere())
+            .for_root(reject()),
         scenario("a rule below IP drops the port")
             .nft(
                 "c",
@@ -71,19 +71,19 @@ pub(crate) fn all() -> Vec<Scenario> {
                  tcp dport 5432 counter drop; } }",
             )
             .diagnose(v4)
-            .as_nobody(blocked())
-            .as_root(rule()),
+            .for_nobody(blocked())
+            .for_root(rule()),
         scenario("an input rule drops the port at loopback")
             .nft("c", chain("input", "tcp dport 5432 counter drop"))
             .serve_on("c", 5432, Serve::Reads)
             .diagnose("127.0.0.1:5432")
-            .as_nobody(
+            .for_nobody(
                 fault("fw.input_drop")
                     .or_id("tcp.blocked_local_output")
                     .or_id("tcp.timeout_filtered")
                     .here(),
             )
-            .as_root(fault("fw.input_drop").here().likely()),
+            .for_root(fault("fw.input_drop").here().likely()),
         scenario("an input rule rejects the port at loopback")
             .nft("c", chain("input", "tcp dport 5432 counter reject"))
             .serve_on("c", 5432, Serve::Reads)

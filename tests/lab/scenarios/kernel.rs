@@ -27,8 +27,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             .sysctl("s", "net/core/somaxconn", "8")
             .process("s", shop())
             .diagnose(":8080")
-            .as_root(healthy().without("kernel.backlog_capped"))
-            .as_nobody(firewall_unseen().without("kernel.backlog_capped")),
+            .for_root(healthy().without("kernel.backlog_capped"))
+            .for_nobody(firewall_unseen().without("kernel.backlog_capped")),
         on_server("the queue of half-open connections is full and cookies are off")
             .sysctl("s", "net/ipv4/tcp_syncookies", "0")
             .process("s", process("shop").listens("0.0.0.0:8080", 24, Accepts::Reads))
@@ -46,8 +46,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             .sysctl("s", "net/ipv4/tcp_syncookies", "0")
             .process("s", shop())
             .diagnose(":8080")
-            .as_root(healthy().without("kernel.syncookies_off"))
-            .as_nobody(firewall_unseen().without("kernel.syncookies_off")),
+            .for_root(healthy().without("kernel.syncookies_off"))
+            .for_nobody(firewall_unseen().without("kernel.syncookies_off")),
         review("window scaling is off")
             .sysctl("s", "net/ipv4/tcp_window_scaling", "0")
             .expect(degraded("kernel.window_scaling_off").here().naming("tcp_window_scaling")),
@@ -55,12 +55,12 @@ pub(crate) fn all() -> Vec<Scenario> {
             .sysctl("s", "net/ipv4/tcp_window_scaling", "0")
             .process("s", shop())
             .diagnose(":8080")
-            .as_root(
+            .for_root(
                 degraded("kernel.window_scaling_off")
                     .or_healthy()
                     .noting("kernel.window_scaling_off"),
             )
-            .as_nobody(
+            .for_nobody(
                 firewall_unseen()
                     .or("degraded", "kernel.window_scaling_off")
                     .noting("kernel.window_scaling_off"),
@@ -79,7 +79,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .flood(8080, 40, 0)
             .sockets(State::SynReceived, 8080, 40)
             .diagnose(":8080")
-            .as_root(healthy().without("tcp.syn_flood"))
-            .as_nobody(firewall_unseen().without("tcp.syn_flood")),
+            .for_root(healthy().without("tcp.syn_flood"))
+            .for_nobody(firewall_unseen().without("tcp.syn_flood")),
     ]
 }

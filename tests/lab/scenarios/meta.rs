@@ -2,6 +2,7 @@
 
 use crate::expect::{fault, healthy, inconclusive};
 use crate::rules::to_port;
+use crate::run::Forbidden;
 use crate::scenario::{Scenario, scenario};
 
 pub(crate) fn all() -> Vec<Scenario> {
@@ -24,18 +25,22 @@ pub(crate) fn all() -> Vec<Scenario> {
             .diagnose("10.4.3.2:5432")
             .expect(fault("tcp.timeout_filtered").path(2, "10.4.2.2")),
         scenario("there is no netlink and the service works")
-            .without_netlink()
+            .forbidden(Forbidden::Netlink)
             .diagnose("www.lab.test:80")
             .expect(healthy()),
         scenario("there is no netlink and the port is dropped")
-            .without_netlink()
+            .forbidden(Forbidden::Netlink)
             .nft("r2", to_port("forward", 5432, "drop"))
             .diagnose("10.4.3.2:5432")
             .expect(fault("tcp.timeout_filtered").path(2, "10.4.2.2")),
         scenario("there is no netlink and no default route")
-            .without_netlink()
+            .forbidden(Forbidden::Netlink)
             .ip("c", "route del default")
             .diagnose("10.4.3.2:80")
             .expect(fault("route.none").here().within_ms(1500)),
+        scenario("the process may not connect")
+            .forbidden(Forbidden::Connect)
+            .diagnose("10.4.3.2:80")
+            .expect(fault("tcp.denied_local").here().likely()),
     ]
 }

@@ -31,7 +31,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .narrow(1300)
             .step(|lab| lab.host("c").enter(|| learn_mtu("10.4.3.2:9", 1300)))
             .diagnose("10.4.3.2:80")
-            .expect(healthy().naming("1300").without("mtu.blackhole").within_ms(4000)),
+            .expect(healthy().finding("mtu.cached").naming("1300").without("mtu.blackhole").within_ms(4000)),
         scenario("a narrow cable on the way, and nobody says so")
             .narrow(1300)
             .nft("r1", no_too_big())

@@ -48,8 +48,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             .expect(healthy()),
         server("a look at a port leaves the server as it was")
             .diagnose(":8080")
-            .as_root(healthy())
-            .as_nobody(firewall_unseen()),
+            .for_root(healthy())
+            .for_nobody(firewall_unseen()),
         server("a look at a port where nobody listens leaves the server as it was")
             .diagnose(":4711")
             .expect(fault("tcp.refused_no_listener")),

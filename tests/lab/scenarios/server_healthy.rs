@@ -17,7 +17,7 @@ impl Scenario {
     }
 
     fn all_well_but(self, then: &dyn Fn(Expect) -> Expect) -> Scenario {
-        self.as_root(then(healthy())).as_nobody(then(firewall_unseen()))
+        self.for_root(then(healthy())).for_nobody(then(firewall_unseen()))
     }
 }
 

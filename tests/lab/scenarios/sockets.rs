@@ -50,7 +50,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .abandoned(8080, 180)
             .forgetful(process("billing").may_open(512), 120)
             .diagnose(target)
-            .as_root(
+            .for_root(
                 leak()
                     .naming("orders")
                     .naming_process("orders")
@@ -61,7 +61,7 @@ pub(crate) fn all() -> Vec<Scenario> {
                     .naming("120")
                     .naming("512"),
             )
-            .as_nobody(leak().naming("300"))
+            .for_nobody(leak().naming("300"))
     };
     let own = |name, target| {
         on_server(name)
@@ -80,15 +80,15 @@ pub(crate) fn all() -> Vec<Scenario> {
             .process("s", orders().may_open(1024))
             .abandoned(8080, 300)
             .diagnose(":8080")
-            .as_root(leak().naming("orders").naming_process("orders").naming("300"))
-            .as_nobody(leak().naming("300")),
+            .for_root(leak().naming("orders").naming_process("orders").naming("300"))
+            .for_nobody(leak().naming("300")),
         on_server("250 of 300 in CLOSE_WAIT are a pool to one peer")
             .process("s", orders())
             .abandoned(8080, 50)
             .forgetful(process("pool"), 250)
             .diagnose(":8080 --runbook close_wait")
-            .as_root(leak().naming("pool").naming_process("pool").naming("10.4.3.1"))
-            .as_nobody(leak().naming("10.4.3.1")),
+            .for_root(leak().naming("pool").naming_process("pool").naming("10.4.3.1"))
+            .for_nobody(leak().naming("10.4.3.1")),
         on_server("50 in CLOSE_WAIT are no leak")
             .process("s", orders())
             .abandoned(8080, 50)
@@ -98,8 +98,8 @@ pub(crate) fn all() -> Vec<Scenario> {
             .process("s", orders())
             .abandoned(8080, 50)
             .diagnose(":8080")
-            .as_root(healthy())
-            .as_nobody(firewall_unseen().without("socket.close_wait_leak")),
+            .for_root(healthy())
+            .for_nobody(firewall_unseen().without("socket.close_wait_leak")),
         on_server("50 in CLOSE_WAIT are over a threshold of 40")
             .process("s", orders())
             .abandoned(8080, 50)
@@ -111,13 +111,13 @@ pub(crate) fn all() -> Vec<Scenario> {
             .sockets(State::TimeWait, 0, 970)
             .process("s", orders())
             .diagnose(":8080")
-            .as_root(
+            .for_root(
                 degraded("socket.time_wait_pressure")
                     .or("fault", "socket.time_wait_pressure")
                     .here()
                     .naming("10.4.3.1"),
             )
-            .as_nobody(
+            .for_nobody(
                 firewall_unseen()
                     .or("degraded", "socket.time_wait_pressure")
                     .or("fault", "socket.time_wait_pressure")
@@ -126,7 +126,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         on_server("the service has hardly a file left")
             .process("s", orders().may_open(256).leaves_free(9))
             .diagnose(":8080")
-            .as_root(
+            .for_root(
                 fault("socket.fd_near_limit")
                     .or("degraded", "socket.fd_near_limit")
                     .here()
@@ -135,17 +135,17 @@ pub(crate) fn all() -> Vec<Scenario> {
                     .naming("256"),
             )
             // Files of other users are hidden, and the rules too.
-            .as_nobody(firewall_unseen()),
+            .for_nobody(firewall_unseen()),
         on_server("our own service has hardly a file left and we are nobody")
             .process("s", orders_of_nobody().may_open(256).leaves_free(9))
             .diagnose(":8080")
-            .as_root(
+            .for_root(
                 fault("socket.fd_near_limit")
                     .or("degraded", "socket.fd_near_limit")
                     .here()
                     .naming_process("orders"),
             )
-            .as_nobody(
+            .for_nobody(
                 firewall_unseen()
                     .or("degraded", "socket.fd_near_limit")
                     .or("fault", "socket.fd_near_limit")
@@ -155,5 +155,5 @@ pub(crate) fn all() -> Vec<Scenario> {
 }
 
 fn orders_of_nobody() -> Process {
-    process("orders").as_user(65_534).listens("[::]:8080", 4096, Accepts::Keeps)
+    process("orders").by_user(65_534).listens("[::]:8080", 4096, Accepts::Keeps)
 }
