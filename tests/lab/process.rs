@@ -8,10 +8,12 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Socket, Type};
 
 use crate::net::{Host, has_other_users};
@@ -209,20 +211,46 @@ impl Held {
             "keep" | "read" | "close" => Duration::ZERO,
             pause => Duration::from_millis(parsed(pause)?),
         };
-        let (keeps, reads) = (accepts == "keep", accepts == "read");
+        if accepts == "read" {
+            std::thread::spawn(move || read_all(&listener));
+            return Ok(());
+        }
+        let keeps = accepts == "keep";
         std::thread::spawn(move || {
             let mut kept = Vec::new();
             loop {
-                let Ok((mut stream, _)) = listener.accept() else { continue };
+                let Ok((stream, _)) = listener.accept() else { continue };
                 if keeps {
                     kept.push(stream);
-                } else if reads {
-                    std::thread::spawn(move || stream.read_to_end(&mut Vec::new()));
                 }
                 std::thread::park_timeout(pause);
             }
         });
         Ok(())
+    }
+}
+
+/// Reads from every client until it has finished.
+fn read_all(listener: &TcpListener) {
+    let mut clients: Vec<TcpStream> = Vec::new();
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let open = std::iter::once(listener.as_fd()).chain(clients.iter().map(AsFd::as_fd));
+        let mut ready: Vec<_> = open.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        if poll(&mut ready, PollTimeout::NONE).is_err() {
+            continue;
+        }
+        let ready: Vec<bool> = ready.iter().map(|fd| fd.any() == Some(true)).collect();
+        let mut of_clients = ready[1..].iter();
+        clients.retain_mut(|client| {
+            let ready = of_clients.next().copied().unwrap_or(false);
+            !ready || client.read(&mut buffer).is_ok_and(|size| size > 0)
+        });
+        if ready[0]
+            && let Ok((client, _)) = listener.accept()
+        {
+            clients.push(client);
+        }
     }
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .all_well_but(&|expect| expect.without("socket.time_wait_pressure")),
         serving("5000 connections of ours wait to be forgotten, and ports are plenty")
             .lingering(5000)
-            .sockets(State::TimeWait, 0, 5000)
+            .sockets(State::TimeWait, 0, 4900)
             .all_well_but(&|expect| expect.without("socket.time_wait_pressure")),
     ]
 }
