@@ -56,7 +56,8 @@ pub enum CountersOutcome {
     Sent,
     /// In every burst, as many packets as we sent were taken but not handed to the link.
     KeptBack,
-    /// Packets arrive during the bursts in step with our SYNs but are not delivered upwards.
+    /// Each burst brings at least as many packets that are not delivered upwards, and none come
+    /// while nothing is sent.
     RepliesDropped,
     /// Too much else was going on, or the bursts disagree.
     Unclear,
@@ -76,6 +77,9 @@ pub struct CountersSeen {
     /// The packets that arrived for this machine during each burst without being delivered upwards:
     /// growth of InReceives less that of InDelivers and of ForwDatagrams.
     pub undelivered: Vec<i64>,
+    /// The same while nothing was sent, for as long as the longest burst; null when that was not
+    /// needed.
+    pub quiet_undelivered: Option<i64>,
     /// Whether the kernel has the counters that show it (OutTransmits, Linux 6.6 and later).
     pub conclusive: bool,
     /// Every counter that grew over the whole probe, by `Group.Name`, for example
@@ -104,6 +108,7 @@ impl Probe for Counters {
                 syns: Vec::new(),
                 kept_back: Vec::new(),
                 undelivered: Vec::new(),
+                quiet_undelivered: None,
                 conclusive: true,
                 deltas,
                 window_ms: clock::ms_since(start),
@@ -116,14 +121,31 @@ impl Probe for Counters {
         let conclusive = before.value(transmits(target)).is_some();
         let sizes = if args.bursts.is_empty() { default_bursts() } else { args.bursts };
         let mut undelivered = Vec::new();
+        let mut quiet_undelivered = None;
         let seen = if conclusive {
             let mut bursts = Vec::new();
+            let mut longest = Duration::ZERO;
             for size in &sizes {
+                let sent = clock::now();
                 bursts.push(burst(target, *size, window).await?);
+                longest = longest.max(sent.elapsed());
+            }
+            if judge::replies_missing(&bursts) {
+                // Twice at most: repeated replies to earlier SYNs may fall into the first window.
+                for _ in 0..2 {
+                    quiet_undelivered = quiet(target, longest.max(window)).await.dropped();
+                    if quiet_undelivered.is_none_or(judge::is_quiet) {
+                        break;
+                    }
+                }
             }
             let kept_back = bursts.iter().filter_map(Burst::kept_back).collect();
             undelivered = bursts.iter().filter_map(Burst::dropped).collect();
-            (judge::judge(&bursts), bursts.iter().map(|burst| burst.syns).collect(), kept_back)
+            (
+                judge::judge(&bursts, quiet_undelivered),
+                bursts.iter().map(|burst| burst.syns).collect(),
+                kept_back,
+            )
         } else {
             by_failures(target, sizes[0], &before).await?
         };
@@ -133,6 +155,7 @@ impl Probe for Counters {
             syns: syns.into_iter().filter_map(|syns| u32::try_from(syns).ok()).collect(),
             kept_back,
             undelivered,
+            quiet_undelivered,
             conclusive,
             deltas: Snapshot::take().counters().grown(&before),
             window_ms: clock::ms_since(start),
@@ -203,6 +226,13 @@ async fn burst(target: SocketAddr, size: u32, window: Duration) -> Result<Burst,
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Watches the counters while nothing is sent.
+async fn quiet(target: SocketAddr, window: Duration) -> Burst {
+    let before = Snapshot::take().counters();
+    tokio::time::sleep(window).await;
+    Burst::between(&before, &Snapshot::take().counters(), target.is_ipv4(), 0, 0)
 }
 
 /// For kernels without OutTransmits: counts the SYN retransmissions that failed.

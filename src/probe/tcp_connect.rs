@@ -109,6 +109,9 @@ pub struct ConnectEntry {
     pub local_errors: u32,
     /// Attempts that opened only after a SYN retransmission.
     pub retransmitted: u32,
+    /// Whether the first attempts opened and none after them (at least two each), as with a limit on
+    /// new connections.
+    pub opened_first: bool,
     /// The errno's name of the failure, for example `ECONNREFUSED`.
     pub errno: Option<String>,
     /// The ICMP error that answered.
@@ -173,6 +176,9 @@ pub struct ConnectSeen {
     pub local_errors: u32,
     /// Attempts that opened only after a SYN retransmission.
     pub retransmitted: u32,
+    /// Whether the first attempts opened and none after them (at least two each), as with a limit on
+    /// new connections.
+    pub opened_first: bool,
     /// The errno's name of the failure.
     pub errno: Option<String>,
     /// The ICMP error that answered.

@@ -14,6 +14,7 @@ pub struct Snapshot {
     snmp: Option<String>,
     netstat: Option<String>,
     snmp6: Option<String>,
+    dev: Option<String>,
 }
 
 impl Snapshot {
@@ -22,7 +23,8 @@ impl Snapshot {
         let snmp = read("snmp");
         let snmp6 = read("snmp6");
         let netstat = read("netstat");
-        Snapshot { taken: clock::now(), snmp, netstat, snmp6 }
+        let dev = read("dev");
+        Snapshot { taken: clock::now(), snmp, netstat, snmp6, dev }
     }
 
     /// When it was taken.
@@ -38,6 +40,9 @@ impl Snapshot {
         }
         if let Some(text) = &self.snmp6 {
             counters.add_lines(text);
+        }
+        if let Some(text) = &self.dev {
+            counters.add_loopback(text);
         }
         counters
     }
@@ -59,5 +64,6 @@ mod tests {
         let counters = Snapshot::take().counters();
         assert!(counters.value("Ip.OutRequests").is_some());
         assert!(counters.value("TcpExt.TCPRetransFail").is_some());
+        assert!(counters.value("Loopback.InPackets").is_some());
     }
 }

@@ -49,6 +49,15 @@ impl NetCounters {
         }
     }
 
+    /// Adds what `/proc/net/dev` says of the loopback device: `Loopback.InPackets`.
+    pub fn add_loopback(&mut self, text: &str) {
+        let line = text.lines().find_map(|line| line.trim_start().strip_prefix("lo:"));
+        // Received bytes, then received packets.
+        if let Some(packets) = line.and_then(|line| line.split_whitespace().nth(1)) {
+            self.add("Loopback", "InPackets", packets);
+        }
+    }
+
     /// One counter; `None` when this kernel does not have it.
     pub fn value(&self, name: &str) -> Option<i64> {
         self.0.get(name).copied()

@@ -20,6 +20,8 @@ pub(super) struct Burst {
     pub(super) delivers: Option<i64>,
     /// Growth of ForwDatagrams: what arrived for others.
     pub(super) forwarded: Option<i64>,
+    /// Growth of what the loopback device received.
+    pub(super) looped: Option<i64>,
 }
 
 impl Burst {
@@ -41,6 +43,7 @@ impl Burst {
             receives: grew("InReceives"),
             delivers: grew("InDelivers"),
             forwarded: grew(if v4 { "ForwDatagrams" } else { "OutForwDatagrams" }),
+            looped: after.growth(before, "Loopback.InPackets"),
         }
     }
 
@@ -65,8 +68,10 @@ impl Burst {
 /// Says what the bursts show together.
 ///
 /// Every burst has a different number of SYNs, and a surplus has to contain exactly that number
-/// (other traffic may add to it, but then equally in every burst).
-pub(super) fn judge(bursts: &[Burst]) -> CountersOutcome {
+/// (other traffic may add to it, but then equally in every burst). Replies that are dropped bring
+/// more than one packet each where the other side repeats them; `quiet`, the packets that were not
+/// delivered while nothing was sent for as long as the longest burst, tells them from the background.
+pub(super) fn judge(bursts: &[Burst], quiet: Option<i64>) -> CountersOutcome {
     if bursts.is_empty() || bursts.iter().any(|burst| burst.syns <= 0) {
         return CountersOutcome::Unclear;
     }
@@ -76,17 +81,36 @@ pub(super) fn judge(bursts: &[Burst]) -> CountersOutcome {
         return CountersOutcome::KeptBack;
     }
     if bursts.iter().all(|burst| burst.answered >= burst.syns) {
-        return CountersOutcome::Sent;
+        // The RST of an IPv6 rule is transmitted without a request, which hides the SYN that was
+        // kept back; but it comes in over the loopback device.
+        let looped: Option<Vec<i64>> = bursts.iter().map(|burst| burst.looped).collect();
+        return match looped {
+            Some(looped) if in_step(bursts, &looped) => CountersOutcome::KeptBack,
+            _ => CountersOutcome::Sent,
+        };
     }
-    let dropped: Option<Vec<i64>> = bursts.iter().map(Burst::dropped).collect();
-    let unanswered = bursts.iter().all(|burst| burst.answered == 0);
-    if unanswered && dropped.is_some_and(|dropped| in_step(bursts, &dropped)) {
+    if replies_missing(bursts) && quiet.is_some_and(is_quiet) {
         return CountersOutcome::RepliesDropped;
     }
     match kept {
         Some(kept) if kept.iter().all(|kept| *kept == 0) => CountersOutcome::Sent,
         _ => CountersOutcome::Unclear,
     }
+}
+
+/// Whether so few packets were not delivered that the background cannot explain the bursts.
+pub(super) fn is_quiet(undelivered: i64) -> bool {
+    (0..=1).contains(&undelivered)
+}
+
+/// Whether nothing was answered although every burst brought at least as many undelivered packets,
+/// and not so many that a reply and its repetition cannot explain them.
+pub(super) fn replies_missing(bursts: &[Burst]) -> bool {
+    !bursts.is_empty()
+        && bursts.iter().all(|burst| {
+            let reply_and_repeat = burst.syns..=burst.syns.saturating_mul(2);
+            burst.answered == 0 && burst.dropped().is_some_and(|n| reply_and_repeat.contains(&n))
+        })
 }
 
 /// The judgement for kernels without OutTransmits: a retransmission that is kept back again counts
@@ -124,6 +148,7 @@ mod tests {
             receives: Some(50 + dropped),
             delivers: Some(50),
             forwarded: Some(0),
+            looped: Some(0),
         }
     }
 
@@ -144,6 +169,9 @@ mod tests {
             (&[burst(3, 0, 3, 0), burst(5, 0, 0, 0)], O::Unclear),
             (&[burst(3, 0, 300, 0), burst(5, 0, 302, 0)], O::Unclear),
             (&[burst(3, 0, 0, 3), burst(5, 0, 0, 5)], O::RepliesDropped),
+            // Replies that the other side repeats.
+            (&[burst(3, 0, 0, 4), burst(5, 0, 0, 9)], O::RepliesDropped),
+            (&[burst(3, 0, 0, 4), burst(5, 0, 0, 4)], O::Sent),
             (&[burst(3, 1, 0, 3), burst(5, 0, 0, 5)], O::Sent),
             // Forwarded packets count as transmitted and received.
             (&[burst(3, 0, -7, 9), burst(5, 0, -9, 20)], O::Unclear),
@@ -152,7 +180,7 @@ mod tests {
             (&[burst(4, 0, 5, 0)], O::Unclear),
         ];
         for (bursts, expected) in table {
-            assert_eq!(judge(bursts), *expected, "{bursts:?}");
+            assert_eq!(judge(bursts, Some(0)), *expected, "{bursts:?}");
         }
     }
 
@@ -160,9 +188,25 @@ mod tests {
     fn a_missing_counter_leaves_it_unclear_unless_all_were_answered() {
         let mut old = burst(3, 0, 0, 0);
         old.transmits = None;
-        assert_eq!(judge(&[old]), CountersOutcome::Unclear);
+        assert_eq!(judge(&[old], None), CountersOutcome::Unclear);
         old.answered = 3;
-        assert_eq!(judge(&[old]), CountersOutcome::Sent);
+        assert_eq!(judge(&[old], None), CountersOutcome::Sent);
+    }
+
+    #[test]
+    fn packets_dropped_all_the_time_are_not_our_replies() {
+        let bursts = [burst(3, 0, 0, 3), burst(5, 0, 0, 5)];
+        assert_eq!(judge(&bursts, Some(1)), CountersOutcome::RepliesDropped);
+        assert_eq!(judge(&bursts, Some(4)), CountersOutcome::Sent);
+        assert_eq!(judge(&bursts, None), CountersOutcome::Sent);
+    }
+
+    #[test]
+    fn a_reset_that_comes_in_over_the_loopback_device_is_our_own() {
+        let looped = |syns, looped| Burst { looped: Some(looped), ..burst(syns, syns, 0, 0) };
+        assert_eq!(judge(&[looped(3, 3), looped(5, 5)], None), CountersOutcome::KeptBack);
+        assert_eq!(judge(&[looped(3, 9), looped(5, 5)], None), CountersOutcome::Sent);
+        assert_eq!(judge(&[looped(3, 0), looped(5, 0)], None), CountersOutcome::Sent);
     }
 
     #[test]
@@ -186,9 +230,10 @@ mod tests {
                     receives: Some(n[3]),
                     delivers: Some(n[2]),
                     forwarded: Some(n[1]),
+                    looped: Some(n[0]),
                 })
                 .collect();
-            let _ = judge(&bursts);
+            let _ = judge(&bursts, Some(0));
         }
     }
 }

@@ -24,8 +24,11 @@ pub(super) const SMALL: u32 = 100;
 const LONGEST: Duration = Duration::from_millis(950);
 /// Grace for answers that are on their way when the decision is clear already.
 const GRACE: Duration = Duration::from_millis(5);
-/// No round of a search starts that would end later than this after the first packet.
+/// No round of a search starts that would end later than this after the first packet, unless the
+/// target is so far away that each of a search's first rounds needs longer.
 const WHOLE: Duration = Duration::from_millis(1500);
+/// How many times the patience of one packet a search may take in all.
+const ROUNDS: u32 = 5;
 /// How long the router that sent a too-big error gets to confirm its place, at least.
 const CONFIRM: Duration = Duration::from_millis(100);
 /// Too-big errors followed one after the other: links that narrow step by step.
@@ -291,8 +294,9 @@ impl Look {
         // A Linux host answers 6 closed-port datagrams at once and then one per second.
         let width = if way == Way::Udp { 2 } else { 8 };
         let mut search = Search::new(passed, lost, width);
+        let whole = WHOLE.max(patience * ROUNDS);
         while let Some(sizes) = search.next() {
-            if clock::now() + patience > self.start + WHOLE {
+            if clock::now() + patience > self.start + whole {
                 break;
             }
             let round = sizes.iter().map(|size| self.asker.ask(way, *size, patience));

@@ -39,6 +39,8 @@ pub(super) struct Attempts {
     pub(super) tries: Vec<Try>,
     /// When each SYN was handed to the kernel; attempts that failed before that are left out.
     pub(super) syns: Vec<std::time::Instant>,
+    /// Whether all that opened were sent before all that did not; see [`opened_first`].
+    pub(super) opened_first: bool,
 }
 
 /// Makes the attempts to one address.
@@ -53,6 +55,7 @@ pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
     let mut running = FuturesUnordered::new();
     let mut tries: Vec<Try> = Vec::new();
     let mut syns = Vec::new();
+    let mut opened: Vec<u32> = Vec::new();
     let mut sent = 0;
     let mut due = plan.batch;
     let mut extendable = plan.second_batch;
@@ -80,7 +83,13 @@ pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
         tokio::select! {
             // Answers first: they decide whether more is sent.
             biased;
-            Some(one) = running.next(), if !running.is_empty() => tries.push(one),
+            Some(ended) = running.next(), if !running.is_empty() => {
+                let (number, one): (u32, Try) = ended;
+                if matches!(one.end, End::Open { .. }) {
+                    opened.push(number);
+                }
+                tries.push(one);
+            }
             () = sleep_until(settled_at.unwrap_or(end).min(end)) => break,
             () = sleep_until(second), if extendable && settled_at.is_none() => {
                 extendable = false;
@@ -95,13 +104,22 @@ pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
                     last_sent = Instant::now();
                     send_at = last_sent + pace;
                 }
-                running.push(async move { Try::from(&attempt.answer().await) });
+                let number = sent;
+                running.push(async move { (number, Try::from(&attempt.answer().await)) });
             }
         }
     }
     let unanswered = usize::try_from(sent).unwrap_or(usize::MAX).saturating_sub(tries.len());
     tries.extend(std::iter::repeat_n(SILENT, unanswered));
-    Attempts { target, own, tries, syns }
+    let opened_first = opened_first(&opened, sent);
+    Attempts { target, own, tries, syns, opened_first }
+}
+
+/// Whether the first attempts opened and none after them, at least two each: `opened` are the
+/// numbers, from 1, of those that opened out of `sent`. Random failures hardly ever fall like that.
+fn opened_first(opened: &[u32], sent: u32) -> bool {
+    let count = u32::try_from(opened.len()).unwrap_or(u32::MAX);
+    count >= 2 && sent >= count.saturating_add(2) && opened.iter().max() == Some(&count)
 }
 
 const SILENT: Try = Try { end: End::Silent, rtt_ms: None };
@@ -110,4 +128,19 @@ const SILENT: Try = Try { end: End::Silent, rtt_ms: None };
 fn grace(tries: &[Try]) -> Duration {
     let slowest = tries.iter().filter_map(|t| t.rtt_ms).fold(0.0, f64::max);
     Duration::from_secs_f64((slowest / 1e3).clamp(0.01, 0.2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_unbroken_run_at_the_start_counts_as_opened_first() {
+        assert!(opened_first(&[2, 1, 3], 10));
+        assert!(!opened_first(&[1], 10), "one alone may be chance");
+        assert!(!opened_first(&[1, 2, 3, 4], 5), "one failure alone may be chance");
+        assert!(!opened_first(&[1, 2, 4], 10));
+        assert!(!opened_first(&[1, 2, 3], 3));
+        assert!(!opened_first(&[], 5));
+    }
 }

@@ -27,6 +27,7 @@ pub(super) fn summarise(results: &[Finished], port: u16) -> ConnectSeen {
         silent: best.map_or(0, |best| best.silent),
         local_errors: best.map_or(0, |best| best.local_errors),
         retransmitted: best.map_or(0, |best| best.retransmitted),
+        opened_first: best.is_some_and(|best| best.opened_first),
         errno: best.and_then(|best| best.errno.clone()),
         icmp: best.and_then(|best| best.icmp),
         rejected_by: best.and_then(|best| best.icmp).map(|icmp| icmp.from.to_string()),
@@ -64,6 +65,7 @@ fn entry(result: &Finished) -> ConnectEntry {
         silent: verdict.tally.silent,
         local_errors: verdict.tally.local_errors,
         retransmitted: verdict.tally.retransmitted,
+        opened_first: result.attempts.opened_first,
         errno: verdict.errno.map(errno::name),
         icmp: verdict.icmp,
         answer_min_ms: verdict.times.first().copied(),
@@ -214,7 +216,7 @@ mod tests {
         Finished {
             address: address.to_owned(),
             verdict: classify(&tries),
-            attempts: Attempts { target, own: false, tries, syns: Vec::new() },
+            attempts: Attempts { target, own: false, tries, syns: Vec::new(), opened_first: false },
             rst_ttl: None,
         }
     }

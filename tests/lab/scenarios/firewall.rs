@@ -103,5 +103,16 @@ pub(crate) fn all() -> Vec<Scenario> {
             .serve(5432, Serve::Reads)
             .diagnose(v4)
             .expect(fault("fw.input_drop").here().likely()),
+        scenario("an input rule eats the IPv6 answers")
+            .nft("c", chain("input", "tcp sport 5432 counter drop"))
+            .serve(5432, Serve::Reads)
+            .diagnose("[fd04:3::2]:5432")
+            .expect(fault("fw.input_drop").here().likely()),
+        scenario("an output rule resets IPv6")
+            .nft("c", chain("output", "tcp dport 5432 counter reject with tcp reset"))
+            .serve(5432, Serve::Reads)
+            .diagnose("[fd04:3::2]:5432")
+            .as_nobody(fault("tcp.blocked_local_output").or_id("fw.reject").here())
+            .as_root(fault("fw.reject").here()),
     ]
 }

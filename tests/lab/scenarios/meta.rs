@@ -15,6 +15,11 @@ pub(crate) fn all() -> Vec<Scenario> {
             .dns(crate::dns_server::Zone::always(crate::dns_server::Answer::Silence))
             .diagnose("www.lab.test:80 --budget 200ms")
             .expect(inconclusive("inconclusive.budget").here().within_ms(800)),
+        scenario("the files run out while the port is silent")
+            .open_files(16)
+            .nft("r2", to_port("forward", 5432, "drop"))
+            .diagnose("10.4.3.2:5432")
+            .expect(fault("tcp.fd_exhausted").here()),
         scenario("there is no /proc and the service works")
             .without_proc()
             .diagnose("www.lab.test:80")

@@ -21,6 +21,12 @@ pub(crate) fn all() -> Vec<Scenario> {
             .ip6("c", "route del default")
             .diagnose("www.lab.test:80")
             .expect(local("route.none")),
+        scenario("a link-local target without a zone")
+            .diagnose("[fe80::1]:80")
+            .expect(fault("target.non_routable").target("fe80::1").within_ms(1500)),
+        scenario("a multicast target")
+            .diagnose("224.0.0.1:80")
+            .expect(fault("target.non_routable").target("224.0.0.1").within_ms(1500)),
         scenario("a blackhole route")
             .ip("c", to_v4("blackhole"))
             .diagnose("10.4.3.2:80")

@@ -94,6 +94,10 @@ pub(crate) fn all() -> Vec<Scenario> {
             )
             .diagnose("10.4.3.2:80")
             .expect(fault("tcp.intermittent").within_ms(4000)),
+        scenario("the server limits new connections and we reach the limit")
+            .nft("s", chain("input", "tcp dport 80 tcp flags & (syn | ack) == syn limit rate over 4/minute burst 3 packets drop"))
+            .diagnose("10.4.3.2:80")
+            .expect(degraded("tcp.intermittent").kind("path").within_ms(4000)),
         scenario("IPv6 is dropped and IPv4 works")
             .nft("r2", chain("forward", "meta nfproto ipv6 tcp dport 80 drop"))
             .diagnose("www.lab.test:80")
