@@ -264,6 +264,8 @@ fn listen(address: SocketAddr, backlog: i32, v6_only: bool) -> io::Result<TcpLis
         socket.set_only_v6(v6_only)?;
     }
     socket.set_reuse_address(true)?;
+    // So that two workers can share a port.
+    socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     Ok(socket.into())

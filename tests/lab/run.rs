@@ -193,8 +193,9 @@ fn private_files(etc: &[(&str, PathBuf)], no_proc: bool) -> io::Result<()> {
         }
     }
     // Not permitted in some containers; nothing but /sys/class/net is lost then.
+    let _ = nix::mount::umount2("/sys", nix::mount::MntFlags::MNT_DETACH);
     if mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none).is_ok() {
-        // The new one hides the control groups.
+        // Like the old one it has the control groups.
         let _ = mount(Some("cgroup2"), "/sys/fs/cgroup", Some("cgroup2"), MsFlags::empty(), none);
     }
     if no_proc {

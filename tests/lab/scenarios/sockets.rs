@@ -76,6 +76,20 @@ pub(crate) fn all() -> Vec<Scenario> {
             "our own process leaves 300 connections in CLOSE_WAIT and we are nobody",
             ":8080 --runbook close_wait",
         ),
+        on_server("two workers share the port and both leave connections in CLOSE_WAIT")
+            .process("s", worker("odd"))
+            .process("s", worker("even"))
+            .abandoned(8080, 300)
+            .diagnose(":8080")
+            .for_root(
+                leak()
+                    .naming("odd")
+                    .naming_process("odd")
+                    .naming("even")
+                    .naming_process("even")
+                    .naming("300"),
+            )
+            .for_nobody(leak().naming("300")),
         on_server("the service itself leaves 300 connections in CLOSE_WAIT")
             .process("s", orders().may_open(1024))
             .abandoned(8080, 300)
@@ -152,6 +166,10 @@ pub(crate) fn all() -> Vec<Scenario> {
                     .noting("socket.fd_near_limit"),
             ),
     ]
+}
+
+fn worker(name: &'static str) -> Process {
+    process(name).listens("0.0.0.0:8080", 1024, Accepts::Keeps)
 }
 
 fn orders_of_nobody() -> Process {
