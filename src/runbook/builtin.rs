@@ -14,8 +14,10 @@ macro_rules! files {
 
 /// The built-in runbooks: name and text. One line for each `runbooks/*.yaml`.
 pub const RUNBOOKS: &[(&str, &str)] = files! {
+    "close_wait": "close_wait.yaml",
     "connect": "connect.yaml",
     "kernel": "kernel.yaml",
+    "listen": "listen.yaml",
 };
 
 /// The files of the built-in catalogue. One line for each `runbooks/diagnoses/*.yaml`.
