@@ -5,6 +5,7 @@
 
 pub mod schema;
 
+pub mod connections;
 pub mod control;
 pub mod counters;
 pub mod dns;
@@ -14,6 +15,7 @@ pub mod listeners;
 pub mod mtu;
 pub mod owner;
 pub mod ping;
+pub mod process;
 pub mod route;
 pub mod sockets;
 pub mod tcp_connect;
@@ -44,6 +46,8 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<firewall::Firewall>(),
     Spec::of::<listeners::Listeners>(),
     Spec::of::<sockets::Sockets>(),
+    Spec::of::<connections::Connections>(),
+    Spec::of::<process::Process>(),
 ];
 
 /// A probe, as its author writes it.

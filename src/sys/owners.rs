@@ -145,7 +145,10 @@ struct Part {
 /// the first `count` numbers, or fill them.
 fn parts(pid: u32, count: u32, limit: u32, all: &mut Vec<Part>) {
     let mut first = 0;
-    while count.min(limit).saturating_sub(first) > CHUNK {
+    if count > limit {
+        return all.push(Part { pid, first, end: limit, more: true });
+    }
+    while count.saturating_sub(first) > CHUNK {
         let end = first + CHUNK;
         all.push(Part { pid, first, end, more: true });
         first = end;
@@ -383,9 +386,9 @@ mod tests {
             assert_eq!(all[0].first, 0);
             assert!(all.windows(2).all(|pair| pair[0].end == pair[1].first && pair[0].more));
             let last = all.last().unwrap();
-            assert!(last.end == limit && !last.more);
+            assert_eq!((last.end, last.more), (limit, count > limit));
             // Only numbers below the count are tried one by one.
-            assert!(all.len() == 1 || last.first < count);
+            assert!(all.iter().all(|part| !part.more || part.end < count));
         }
     }
 
