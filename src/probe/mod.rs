@@ -5,7 +5,11 @@
 
 pub mod schema;
 
+<<<<<<< HEAD
 pub mod conntrack;
+=======
+pub mod connections;
+>>>>>>> sock
 pub mod control;
 pub mod counters;
 pub mod dns;
@@ -15,6 +19,7 @@ pub mod listeners;
 pub mod mtu;
 pub mod owner;
 pub mod ping;
+pub mod process;
 pub mod route;
 pub mod sockets;
 pub mod sysctl;
@@ -48,6 +53,8 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<conntrack::Conntrack>(),
     Spec::of::<listeners::Listeners>(),
     Spec::of::<sockets::Sockets>(),
+    Spec::of::<connections::Connections>(),
+    Spec::of::<process::Process>(),
 ];
 
 /// A probe, as its author writes it.
