@@ -113,6 +113,6 @@ pub(crate) fn all() -> Vec<Scenario> {
             .serve(5432, Serve::Reads)
             .diagnose("[fd04:3::2]:5432")
             .for_nobody(fault("tcp.blocked_local_output").or_id("fw.reject").here())
-            .as_root(fault("fw.reject").here()),
+            .for_root(fault("fw.reject").here()),
     ]
 }
