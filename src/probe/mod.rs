@@ -5,14 +5,19 @@
 
 pub mod schema;
 
+pub mod conntrack;
 pub mod control;
 pub mod counters;
 pub mod dns;
 pub mod firewall;
 pub mod greeting;
+pub mod listeners;
 pub mod mtu;
+pub mod owner;
 pub mod ping;
 pub mod route;
+pub mod sockets;
+pub mod sysctl;
 pub mod tcp_connect;
 pub mod tcp_trace;
 
@@ -39,6 +44,10 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<control::Control>(),
     Spec::of::<greeting::Greeting>(),
     Spec::of::<firewall::Firewall>(),
+    Spec::of::<sysctl::Sysctl>(),
+    Spec::of::<conntrack::Conntrack>(),
+    Spec::of::<listeners::Listeners>(),
+    Spec::of::<sockets::Sockets>(),
 ];
 
 /// A probe, as its author writes it.

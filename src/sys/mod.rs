@@ -2,7 +2,9 @@
 //! no policy and no verdicts.
 
 pub mod caps;
+pub mod cgroups;
 pub mod clock;
+pub mod conntrack;
 pub mod counters;
 pub mod dns_exchange;
 pub mod egress;
@@ -14,10 +16,14 @@ pub mod name_config;
 pub mod netlink;
 pub mod nft;
 pub mod own_mtu;
+pub mod owners;
+pub mod procfs;
 pub mod resolver;
 pub mod rtnl;
+pub mod sock_diag;
 pub mod socket;
 pub mod syn;
 pub mod syn_data;
+pub mod sysctl;
 pub mod tcp;
 pub mod udp;

@@ -120,8 +120,9 @@ pub struct Replies {
 }
 
 /// How reading one request's answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
-    Complete(Replies),
+    Complete,
     Torn,
 }
 
@@ -174,11 +175,32 @@ impl Netlink {
         flags: u16,
         payload: &[u8],
     ) -> Result<Replies, NetlinkError> {
+        self.fold(kind, flags, payload, Replies::default, |replies, kind, message| {
+            replies.messages.push((kind, message.to_vec()));
+        })
+    }
+
+    /// Sends one message as [`Netlink::exchange`] does, and shows every message of the answer to
+    /// `each` without keeping it. What was gathered is thrown away, and begun anew by `start`, when
+    /// the answer turns out to be torn.
+    ///
+    /// # Errors
+    ///
+    /// As [`Netlink::request`].
+    pub fn fold<T>(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        payload: &[u8],
+        mut start: impl FnMut() -> T,
+        mut each: impl FnMut(&mut T, u16, &[u8]),
+    ) -> Result<T, NetlinkError> {
         let dump = flags & NLM_F_DUMP == NLM_F_DUMP;
         for _ in 0..RETRIES {
             self.send(kind, flags, payload)?;
-            match self.collect(dump) {
-                Ok(Ended::Complete(replies)) => return Ok(replies),
+            let mut gathered = start();
+            match self.collect(dump, |kind, message| each(&mut gathered, kind, message)) {
+                Ok(Ended::Complete) => return Ok(gathered),
                 Ok(Ended::Torn) => {}
                 // Messages were lost: what is still queued belongs to a torn answer.
                 Err(NetlinkError::System { errno: Errno::ENOBUFS, .. }) => {
@@ -205,8 +227,11 @@ impl Netlink {
         Ok(())
     }
 
-    fn collect(&mut self, dump: bool) -> Result<Ended, NetlinkError> {
-        let mut replies = Replies::default();
+    fn collect(
+        &mut self,
+        dump: bool,
+        mut each: impl FnMut(u16, &[u8]),
+    ) -> Result<Ended, NetlinkError> {
         let mut torn = false;
         loop {
             let length = self.receive()?;
@@ -222,17 +247,17 @@ impl Netlink {
                         // Since Linux 4.14 the end of a dump carries its errno.
                         match verdict(message.payload) {
                             None | Some(0) if torn => return Ok(Ended::Torn),
-                            None | Some(0) => return Ok(Ended::Complete(replies)),
+                            None | Some(0) => return Ok(Ended::Complete),
                             Some(code) => return Err(refused(code, &message)),
                         }
                     }
                     NLMSG_ERROR => match verdict(message.payload) {
                         None => return Err(NetlinkError::Malformed),
-                        Some(0) if !dump => return Ok(Ended::Complete(replies)),
+                        Some(0) if !dump => return Ok(Ended::Complete),
                         Some(0) => {}
                         Some(code) => return Err(refused(code, &message)),
                     },
-                    kind => replies.messages.push((kind, message.payload.to_vec())),
+                    kind => each(kind, message.payload),
                 }
             }
         }

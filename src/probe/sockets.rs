@@ -1,0 +1,377 @@
+//! `sockets`: a census of this machine's TCP sockets by state, owner and peer.
+
+mod census;
+mod group;
+mod stuck;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::outcome::Why;
+use crate::probe::Probe;
+use crate::probe::owner::{Book, Claim};
+use crate::sys::procfs::{PortRange, TcpMemory};
+use crate::sys::sock_diag::SockDiag;
+use crate::wire::inet_diag::{Query, State};
+
+use census::{Census, top};
+pub use group::{CloseWaitOwner, ClosedPeer, SocketOwner};
+pub use stuck::Held;
+use stuck::{Look, Stuck};
+
+/// The `sockets` probe.
+pub enum Sockets {}
+
+/// Arguments of [`Sockets`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SocketsArgs {
+    /// Only sockets with this local port; null is all.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Only sockets with this remote address; null is all.
+    #[serde(default)]
+    pub peer: Option<String>,
+    /// Only sockets with this remote port; null is all.
+    #[serde(default)]
+    pub peer_port: Option<u16>,
+    /// How long to wait before queues are looked at again, in milliseconds; 0 does not look again,
+    /// and leaves the stuck queues unknown.
+    #[serde(default)]
+    pub sample_ms: u32,
+    /// How many of each list are told at most.
+    #[serde(default = "default_top")]
+    pub top: u32,
+}
+
+fn default_top() -> u32 {
+    10
+}
+
+/// Sockets with one remote address and port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PeerCount {
+    /// The remote address.
+    pub address: String,
+    /// The remote port.
+    pub port: u16,
+    /// The sockets.
+    pub count: u32,
+}
+
+/// Sockets from one address of this machine to one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DestinationCount {
+    /// The remote address.
+    pub address: String,
+    /// The remote port.
+    pub port: u16,
+    /// The local address.
+    pub local: String,
+    /// The sockets.
+    pub count: u32,
+}
+
+/// Sockets with one local port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PortCount {
+    /// The local port.
+    pub port: u16,
+    /// The sockets.
+    pub count: u32,
+}
+
+/// A socket whose queue did not drain between the two looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StuckSocket {
+    /// The local address and port.
+    pub local: String,
+    /// The remote address and port.
+    pub peer: String,
+    /// The state, for example `established`.
+    pub state: String,
+    /// The bytes in the queue.
+    pub queue: u32,
+    /// Why they stay there.
+    pub why: Held,
+    /// The process that holds the socket; null when hidden.
+    pub pid: Option<u32>,
+    /// The owner in words, or `hidden (…)`.
+    pub owner_name: String,
+}
+
+/// The memory of all TCP sockets, in pages (4 KiB on most machines), beside net.ipv4.tcp_mem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TcpMemorySeen {
+    /// In use; null when not told.
+    pub pages: Option<u64>,
+    /// No pressure below; null when not told, as in a container.
+    pub low: Option<u64>,
+    /// Buffers shrink above; null when not told.
+    pub pressure: Option<u64>,
+    /// Nothing is left above; null when not told.
+    pub high: Option<u64>,
+}
+
+/// What [`Sockets`] saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SocketsSeen {
+    /// All sockets that were asked for.
+    pub total: u32,
+    /// Sockets by state; every state is there.
+    pub states: BTreeMap<String, u32>,
+    /// Connections that are open.
+    pub established: u32,
+    /// Sockets that the application has not closed although the peer has.
+    pub close_wait: u32,
+    /// Closed connections that the kernel keeps for a minute.
+    pub time_wait: u32,
+    /// Half-open connections of clients.
+    pub syn_recv: u32,
+    /// Our own attempts that are not answered yet.
+    pub syn_sent: u32,
+    /// Complete connections that no application has accepted.
+    pub not_accepted: u32,
+    /// Who holds sockets in CLOSE_WAIT, those with the most first.
+    pub close_wait_owners: Vec<CloseWaitOwner>,
+    /// The sockets in CLOSE_WAIT of the first of them; 0 when there are none.
+    pub top_close_wait: u32,
+    /// Who holds sockets, those with the most first.
+    pub owners: Vec<SocketOwner>,
+    /// The addresses with half-open connections.
+    pub syn_recv_peers: u32,
+    /// Half-open connections by local port, the most first.
+    pub syn_recv_ports: Vec<PortCount>,
+    /// TIME_WAIT by destination, the most first.
+    pub time_wait_peers: Vec<DestinationCount>,
+    /// The sockets in TIME_WAIT to the first of them; 0 when there are none.
+    pub time_wait_top: u32,
+    /// How many ports the kernel may pick for outgoing connections to one destination
+    /// (net.ipv4.ip_local_port_range, without the reserved ones); null when not readable.
+    pub ephemeral_ports: Option<u32>,
+    /// The share of those ports that TIME_WAIT to one destination takes, 0 to 1.
+    pub time_wait_share: Option<f64>,
+    /// Unanswered attempts by destination, the most first.
+    pub syn_sent_peers: Vec<PeerCount>,
+    /// Sockets of all states by destination, the most first.
+    pub destinations: Vec<DestinationCount>,
+    /// The sockets of all states to the first of them; 0 when there are none.
+    pub ports_used_top: u32,
+    /// The share of those ports that sockets of all states to one destination take, 0 to 1.
+    pub ports_used_share: Option<f64>,
+    /// Sockets whose application read nothing between two looks; null when looked only once.
+    pub recv_stuck: Option<Vec<StuckSocket>>,
+    /// Sockets whose peer took nothing between two looks; null when looked only once.
+    pub send_stuck: Option<Vec<StuckSocket>>,
+    /// The memory of all TCP sockets.
+    pub tcp_mem: TcpMemorySeen,
+    /// Sockets that a process holds which we cannot see.
+    pub owners_hidden: u32,
+}
+
+impl Probe for Sockets {
+    const ID: &'static str = "sockets";
+    const DOC: &'static str = "Counts this machine's TCP sockets by state, owner and peer: unclosed \
+        ones, half-open ones, ports in use, queues that do not drain.";
+    const PRIVILEGE: &'static str = "Naming the processes of other users needs root; states, queues, \
+        users and cgroups do not.";
+    type Args = SocketsArgs;
+    type Seen = SocketsSeen;
+
+    async fn run(args: SocketsArgs) -> Result<SocketsSeen, Why> {
+        let query = query(&args)?;
+        let (census, listeners) = blocking(move || census(&query)).await?;
+        let queues = match args.sample_ms {
+            0 => None,
+            pause => Some(Queues::watch(&census, pause).await?),
+        };
+        let most = usize::try_from(args.top).unwrap_or(usize::MAX);
+        blocking(move || tell(&census, &listeners, queues.as_ref(), most)).await
+    }
+
+    fn brief(seen: &SocketsSeen) -> String {
+        let mut parts = vec![format!("{} sockets", seen.total)];
+        let mut states: Vec<(&String, &u32)> =
+            seen.states.iter().filter(|(_, count)| **count > 0).collect();
+        states.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        parts.extend(states.iter().take(4).map(|(state, count)| format!("{count} {state}")));
+        if let Some(first) = seen.close_wait_owners.first() {
+            parts.push(format!("most close_wait: {} with {}", first.name, first.count));
+        }
+        let stuck = |all: &Option<Vec<StuckSocket>>| all.as_ref().map_or(0, Vec::len);
+        match (stuck(&seen.recv_stuck), stuck(&seen.send_stuck)) {
+            (0, 0) => {}
+            (unread, unsent) => parts.push(format!("{unread} unread, {unsent} not draining")),
+        }
+        parts.join(", ")
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Why> + Send + 'static,
+) -> Result<T, Why> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Why::Interrupted))
+}
+
+fn query(args: &SocketsArgs) -> Result<Query, Why> {
+    let peer: Option<IpAddr> = match &args.peer {
+        None => None,
+        Some(text) => Some(
+            text.parse().map_err(|_| Why::Unsupported { what: format!("the address {text:?}") })?,
+        ),
+    };
+    let (local_port, peer_port) = (args.port, args.peer_port);
+    Ok(Query { local_port, peer_port, peer, ..Query::all(false) })
+}
+
+fn census(query: &Query) -> Result<(Census, Listening), Why> {
+    let mut diag = SockDiag::open()?;
+    let listeners = listening(&mut diag)?;
+    let start = || Census::new(listeners.keys().copied().collect());
+    Ok((diag.fold(query, start, |census, entry| census.add(entry))?, listeners))
+}
+
+/// Who listens, by port.
+type Listening = BTreeMap<u16, Claim>;
+
+/// Queues that did not drain.
+struct Queues {
+    unread: Vec<Stuck>,
+    unsent: Vec<Stuck>,
+}
+
+impl Queues {
+    /// Looks twice at the sockets with data in a queue.
+    async fn watch(census: &Census, pause_ms: u32) -> Result<Queues, Why> {
+        let look = || {
+            let (unread, unsent) = (census.unread.clone(), census.unsent.clone());
+            blocking(move || -> Result<(Vec<Look>, Vec<Look>), Why> {
+                Ok((stuck::look(&unread)?, stuck::look(&unsent)?))
+            })
+        };
+        let before = look().await?;
+        tokio::time::sleep(Duration::from_millis(pause_ms.into())).await;
+        let after = look().await?;
+        Ok(Queues {
+            unread: stuck::unread(&before.0, &after.0),
+            unsent: stuck::unsent(&before.1, &after.1),
+        })
+    }
+}
+
+fn tell(
+    census: &Census,
+    listeners: &Listening,
+    queues: Option<&Queues>,
+    most: usize,
+) -> Result<SocketsSeen, Why> {
+    let mut claims: Vec<Claim> = census.held.iter().map(|held| held.claim).collect();
+    claims.extend(listeners.values());
+    let mut book = Book::of(&claims, &[])?;
+    let groups = group::by_owner(&census.held, listeners, &mut book);
+    let close_wait_owners = group::close_wait(&groups, &mut book, most);
+    let range = PortRange::read();
+    let share = |count: u32| {
+        let usable = range.map(|range| range.usable).filter(|usable| *usable > 0)?;
+        Some((f64::from(count) / f64::from(usable) * 1e4).round() / 1e4)
+    };
+    let time_wait_peers = destinations(top(copied(&census.time_wait), most.max(1)));
+    let destinations = destinations(top(copied(&census.ways), most.max(1)));
+    let first = |all: &[DestinationCount]| all.first().map_or(0, |one| one.count);
+    let (time_wait_top, ports_used_top) = (first(&time_wait_peers), first(&destinations));
+    let mut stuck = |all: &[Stuck]| -> Vec<StuckSocket> {
+        let mut all: Vec<&Stuck> = all.iter().collect();
+        all.sort_by_key(|one| std::cmp::Reverse(one.queue));
+        all.into_iter().take(most).map(|one| stuck_socket(one, &mut book)).collect()
+    };
+    let memory = TcpMemory::read();
+    Ok(SocketsSeen {
+        total: census.total(),
+        states: State::ALL.map(|state| (state.name().to_owned(), census.count(state))).into(),
+        established: census.count(State::Established),
+        close_wait: census.count(State::CloseWait),
+        time_wait: census.count(State::TimeWait),
+        syn_recv: census.count(State::SynRecv),
+        syn_sent: census.count(State::SynSent),
+        not_accepted: census.not_accepted,
+        top_close_wait: close_wait_owners.first().map_or(0, |owner| owner.count),
+        close_wait_owners,
+        recv_stuck: queues.map(|queues| stuck(&queues.unread)),
+        send_stuck: queues.map(|queues| stuck(&queues.unsent)),
+        owners_hidden: groups
+            .iter()
+            .filter(|group| group.hidden())
+            .map(|group| group.total())
+            .sum(),
+        owners: group::owners(&groups, &mut book, most),
+        syn_recv_peers: u32::try_from(census.syn_recv_peers.len()).unwrap_or(u32::MAX),
+        syn_recv_ports: top(copied(&census.syn_recv_ports), most)
+            .into_iter()
+            .map(|(port, count)| PortCount { port, count })
+            .collect(),
+        time_wait_peers,
+        time_wait_top,
+        ephemeral_ports: range.map(|range| range.usable),
+        time_wait_share: share(time_wait_top),
+        syn_sent_peers: peers(top(copied(&census.syn_sent), most)),
+        destinations,
+        ports_used_top,
+        ports_used_share: share(ports_used_top),
+        tcp_mem: TcpMemorySeen {
+            pages: memory.pages,
+            low: memory.low,
+            pressure: memory.pressure,
+            high: memory.high,
+        },
+    })
+}
+
+/// Who listens: what nobody accepted is theirs.
+fn listening(diag: &mut SockDiag) -> Result<Listening, Why> {
+    let query = Query { states: State::Listen.bit(), ..Query::all(false) };
+    diag.fold(&query, BTreeMap::new, |all, entry| {
+        let claim = Claim { inode: entry.inode(), uid: entry.uid(), cgroup: entry.cgroup() };
+        all.insert(entry.local().port(), claim);
+    })
+}
+
+fn stuck_socket(stuck: &Stuck, book: &mut Book) -> StuckSocket {
+    StuckSocket {
+        local: stuck.look.local.to_string(),
+        peer: stuck.look.peer.to_string(),
+        state: stuck.look.state.map_or("unknown", State::name).to_owned(),
+        queue: stuck.queue,
+        why: stuck.why,
+        pid: book.pid(stuck.look.claim.inode),
+        owner_name: book.name(stuck.look.claim),
+    }
+}
+
+fn copied<'a, K: Copy + 'a>(
+    counts: impl IntoIterator<Item = (&'a K, &'a u32)>,
+) -> impl Iterator<Item = (K, u32)> {
+    counts.into_iter().map(|(key, count)| (*key, *count))
+}
+
+fn peers(counts: Vec<(SocketAddr, u32)>) -> Vec<PeerCount> {
+    let peer = |(peer, count): (SocketAddr, u32)| PeerCount {
+        address: peer.ip().to_string(),
+        port: peer.port(),
+        count,
+    };
+    counts.into_iter().map(peer).collect()
+}
+
+fn destinations(counts: Vec<(census::Way, u32)>) -> Vec<DestinationCount> {
+    let one = |((local, peer), count): (census::Way, u32)| DestinationCount {
+        address: peer.ip().to_string(),
+        port: peer.port(),
+        local: local.to_string(),
+        count,
+    };
+    counts.into_iter().map(one).collect()
+}

@@ -1,0 +1,164 @@
+//! Lists TCP sockets through `NETLINK_SOCK_DIAG`: all sockets of all users of this network
+//! namespace, without privilege.
+
+use nix::errno::Errno;
+
+use crate::model::outcome::Why;
+use crate::sys::netlink::{Netlink, NetlinkError};
+use crate::wire::inet_diag::{Entry, Identity, Query, SOCK_DIAG_BY_FAMILY};
+
+const NLM_F_DUMP: u16 = 0x300;
+/// How often both families are listed again because one list was torn.
+const RETRIES: u32 = 4;
+/// What messages call it.
+const OPERATION: &str = "list TCP sockets (sock_diag)";
+
+/// A socket for sock_diag, in the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub struct SockDiag {
+    netlink: Netlink,
+}
+
+impl SockDiag {
+    /// Opens it.
+    ///
+    /// # Errors
+    ///
+    /// Returns `Unsupported` where netlink is hidden (a sandbox), else the errno.
+    pub fn open() -> Result<SockDiag, Why> {
+        Ok(SockDiag { netlink: Netlink::open(libc::NETLINK_SOCK_DIAG as u16).map_err(why)? })
+    }
+
+    /// Shows every socket that answers the query, of IPv4 and IPv6 (`query.v6` is not looked at),
+    /// to `each`, and keeps none: what it gathers is begun by `start`.
+    ///
+    /// A socket that comes or goes meanwhile may be missed or seen twice, as with every tool.
+    ///
+    /// # Errors
+    ///
+    /// Returns `Unsupported` where the kernel has no sock_diag for TCP.
+    pub fn fold<T>(
+        &mut self,
+        query: &Query,
+        mut start: impl FnMut() -> T,
+        mut each: impl FnMut(&mut T, Entry<'_>),
+    ) -> Result<T, Why> {
+        for _ in 0..RETRIES {
+            let mut gathered = Some(start());
+            for v6 in [false, true] {
+                let request = Query { v6, ..*query }.encode();
+                // `take` leaves nothing for a second try: a torn list begins both families anew.
+                gathered = self
+                    .netlink
+                    .fold(
+                        SOCK_DIAG_BY_FAMILY,
+                        NLM_F_DUMP,
+                        &request,
+                        || gathered.take(),
+                        |gathered, _, message| {
+                            if let (Some(gathered), Some(entry)) =
+                                (gathered.as_mut(), Entry::parse(message))
+                            {
+                                each(gathered, entry);
+                            }
+                        },
+                    )
+                    .map_err(why)?;
+            }
+            if let Some(gathered) = gathered {
+                return Ok(gathered);
+            }
+        }
+        Err(why(NetlinkError::Torn))
+    }
+
+    /// Reads one socket again, with its details; `None` when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`SockDiag::fold`].
+    pub fn again<T>(
+        &mut self,
+        identity: &Identity,
+        mut read: impl FnMut(Entry<'_>) -> T,
+    ) -> Result<Option<T>, Why> {
+        let answer = self.netlink.fold(
+            SOCK_DIAG_BY_FAMILY,
+            0,
+            &identity.encode(),
+            || None,
+            |found, _, message| *found = Entry::parse(message).map(&mut read).or(found.take()),
+        );
+        match answer {
+            // ESTALE: another socket has the same addresses now.
+            Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ESTALE)) => Ok(None),
+            answer => answer.map_err(why),
+        }
+    }
+}
+
+fn why(error: NetlinkError) -> Why {
+    match error.errno() {
+        // The kernel refuses nobody; a sandbox does. ENOENT: the module tcp_diag is missing.
+        Some(Errno::EPERM | Errno::EACCES | Errno::ENOENT) => {
+            Why::Unsupported { what: format!("{OPERATION}: {error}") }
+        }
+        _ => error.why(OPERATION, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+
+    use super::*;
+    use crate::wire::inet_diag::State;
+
+    fn listed(query: &Query) -> Vec<(State, SocketAddr, SocketAddr, Identity)> {
+        let mut diag = SockDiag::open().unwrap();
+        diag.fold(query, Vec::new, |all, entry| {
+            all.push((entry.state().unwrap(), entry.local(), entry.peer(), entry.identity()));
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_listener_is_listed_by_its_port_alone() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let found = listed(&Query { local_port: Some(address.port()), ..Query::all(false) });
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].0, found[0].1), (State::Listen, address));
+    }
+
+    #[test]
+    fn the_kernel_chooses_by_state_port_and_peer() {
+        let listener = TcpListener::bind("[::1]:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let _server = listener.accept().unwrap();
+        let query = Query {
+            states: State::Established.bit(),
+            peer_port: Some(address.port()),
+            peer: Some(address.ip()),
+            ..Query::all(false)
+        };
+        let found = listed(&query);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].1, client.local_addr().unwrap());
+        let elsewhere = Query { peer: "2001:db8::1".parse().ok(), ..query };
+        assert!(listed(&elsewhere).is_empty());
+    }
+
+    #[test]
+    fn one_socket_is_read_again_until_it_is_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let found = listed(&Query { local_port: Some(port), ..Query::all(false) });
+        let mut diag = SockDiag::open().unwrap();
+        let again = diag.again(&found[0].3, |entry| entry.local().port()).unwrap();
+        assert_eq!(again, Some(port));
+        drop(listener);
+        assert_eq!(diag.again(&found[0].3, |entry| entry.inode()).unwrap(), None);
+    }
+}
