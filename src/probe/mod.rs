@@ -5,11 +5,8 @@
 
 pub mod schema;
 
-<<<<<<< HEAD
-pub mod conntrack;
-=======
 pub mod connections;
->>>>>>> sock
+pub mod conntrack;
 pub mod control;
 pub mod counters;
 pub mod dns;
