@@ -122,7 +122,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         on_server("nearly every local port to one destination waits to be forgotten")
             .sysctl("s", "net/ipv4/ip_local_port_range", "40000 41023")
             .lingering(970)
-            .sockets(State::TimeWait, 0, 970)
+            .sockets(State::TimeWait, 0, 860)
             .process("s", orders())
             .diagnose(":8080")
             .for_root(
