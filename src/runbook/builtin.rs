@@ -14,7 +14,9 @@ macro_rules! files {
 
 /// The built-in runbooks: name and text. One line for each `runbooks/*.yaml`.
 pub const RUNBOOKS: &[(&str, &str)] = files! {
+    "close_wait": "close_wait.yaml",
     "connect": "connect.yaml",
+    "listen": "listen.yaml",
 };
 
 /// The files of the built-in catalogue. One line for each `runbooks/diagnoses/*.yaml`.
@@ -22,6 +24,7 @@ pub const DIAGNOSES: &[(&str, &str)] = files! {
     "dns": "diagnoses/dns.yaml",
     "firewall": "diagnoses/firewall.yaml",
     "host": "diagnoses/host.yaml",
+    "kernel": "diagnoses/kernel.yaml",
     "link": "diagnoses/link.yaml",
     "path": "diagnoses/path.yaml",
     "route": "diagnoses/route.yaml",
