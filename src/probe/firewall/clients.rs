@@ -174,11 +174,8 @@ fn limits(rules: &Ruleset, judged: &[Judged<'_>], ended: &[&Judged<'_>]) -> Opti
     if ended.len() < judged.len() {
         return Some(which(judged, ended));
     }
-    // Where one family or interface is shut for all, it is more than exceptions.
-    let exceptions: Option<Vec<Place<'_>>> =
-        ended.iter().map(|client| client.exception()).collect();
-    let first = exceptions?.into_iter().next()?;
-    Some(format!("clients that no earlier rule lets in, such as: {}", text(rules, &first)))
+    let exception = ended.iter().find_map(|client| client.exception())?;
+    Some(format!("clients that no earlier rule lets in, such as: {}", text(rules, &exception)))
 }
 
 fn which(judged: &[Judged<'_>], ended: &[&Judged<'_>]) -> String {

@@ -3,12 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use crate::expect::{Expect, degraded, fault, inconclusive};
+use crate::expect::{Expect, degraded, fault, healthy, inconclusive};
 use crate::lab::Lab;
 use crate::load::{Flood, Ongoing, knocking};
 use crate::process::{Accepts, process};
 use crate::rules::{chain, policy, to_port};
 use crate::scenario::{Scenario, scenario};
+use crate::scenarios::server_healthy::FIREWALLD;
 use crate::seen::{State, counter, sockets, wait_for};
 
 /// Nothing but the firewall is left to look at, and that takes a privilege.
@@ -315,10 +316,18 @@ fn rules() -> Vec<Scenario> {
             .nft("s", chain("input", "ip saddr 10.4.1.0/24 tcp dport 8080 counter drop"))
             .knocking(8080, 40)
             .for_nobody(unseen())
-            .for_root(degraded("fw.input_drop").here()),
+            .for_root(degraded("fw.input_drop").here().confirmed().naming("10.4.1.0/24")),
+        serving("an input rule drops the port for one network and nobody of it calls")
+            .nft("s", chain("input", "ip saddr 10.4.1.0/24 tcp dport 8080 counter drop"))
+            .for_root(healthy().finding("fw.input_drop").naming("10.4.1.0/24")),
+        serving("only one network is let in, and others knock")
+            .nft("s", policy("input", "drop", "iif lo accept; ct state established,related accept; ip saddr 10.9.0.0/16 tcp dport 8080 accept; tcp dport 8080 counter drop"))
+            .knocking(8080, 40)
+            .for_nobody(unseen())
+            .for_root(degraded("fw.input_drop").here().confirmed().naming("10.9.0.0/16")),
         serving("an input rule drops the port for IPv6 alone")
             .nft("s", chain("input", "meta nfproto ipv6 tcp dport 8080 counter drop"))
-            .for_root(drop().or("degraded", "fw.input_drop")),
+            .for_root(healthy().finding("fw.input_drop").naming("IPv6 clients")),
         serving("an input rule rejects the port")
             .nft("s", to_port("input", 8080, "reject"))
             .for_root(reject()),
@@ -327,6 +336,9 @@ fn rules() -> Vec<Scenario> {
             .knocking(8080, 40)
             .for_nobody(firewall_unseen().or("fault", "fw.reject").or("fault", "fw.input_drop"))
             .for_root(reject()),
+        serving("the rules of firewalld reject the port")
+            .nft("s", FIREWALLD.replace("tcp dport 8080 accept\n", ""))
+            .for_root(reject().naming("firewalld")),
         serving("an input rule resets the port")
             .nft("s", to_port("input", 8080, "reject with tcp reset"))
             .for_root(reject()),

@@ -153,15 +153,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         on_server("our own service has hardly a file left and we are nobody")
             .process("s", orders_of_nobody().may_open(256).leaves_free(9))
             .diagnose(":8080")
-            .for_root(
-                fault("socket.fd_near_limit")
-                    .or("degraded", "socket.fd_near_limit")
-                    .here()
-                    .naming_process("orders"),
-            )
-            .for_nobody(
-                fault("socket.fd_near_limit").or("degraded", "socket.fd_near_limit").here(),
-            ),
+            .expect(fault("socket.fd_near_limit").here().naming_process("orders").naming("256")),
     ]
 }
 
