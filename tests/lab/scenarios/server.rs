@@ -108,6 +108,10 @@ fn nobody_listens() -> Vec<Scenario> {
             .sysctl("s", "net/ipv4/ip_local_port_range", "32768 60999")
             .diagnose(":4712")
             .expect(none()),
+        on_server("a sandbox forbids netlink, and only that can list the listeners")
+            .forbidden(crate::run::Forbidden::Netlink)
+            .diagnose(":8080")
+            .expect(inconclusive("inconclusive.unsupported").here()),
         on_server("the listener is bound to loopback")
             .process("s", shop().listens("127.0.0.1:8080", 128, Accepts::Reads))
             .diagnose(":8080")
