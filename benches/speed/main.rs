@@ -1,7 +1,7 @@
 //! How long a diagnosis takes, beside the commands that a person would type instead.
 //!
 //! ```text
-//! cargo bench --bench speed                     everything, about five minutes
+//! cargo bench --bench speed                     everything, about eight minutes
 //! cargo bench --bench speed -- refused          cases whose name contains the word
 //! cargo bench --bench speed -- --rounds 9       more runs of each
 //! cargo bench --bench speed -- --steps          when each step of the product's last run began and ended
