@@ -204,9 +204,9 @@ fn an_answer_takes_its_choice_and_no_answer_the_arm_without_input() {
 }
 
 #[test]
-fn a_used_runbook_is_walked_under_its_steps_name() {
-    let inner = "format: 1\nname: inner\ntitle: T\nstart: look\nsteps:\n  look:\n    title: T\n    layer: host\n    probe: ping\n    with: {address: \"{{ target.host }}\"}\n    branches:\n      - {when: result.outcome == \"silent\", conclude: icmp.filtered, with: {address: a, sent: 1}}\n      - else: healthy\n";
-    let outer = "format: 1\nname: outer\ntitle: T\nstart: sub\nsteps:\n  sub:\n    title: T\n    layer: host\n    use: inner.yaml\n    branches:\n      - {when: result.id == \"icmp.filtered\", conclude: tcp.closed_early, with: {address: a, port: 1, protocol: p}}\n      - else: healthy\n    unknown: healthy\n";
+fn a_used_runbook_is_walked_under_its_steps_name_and_may_decide() {
+    let inner = "format: 1\nname: inner\ntitle: T\nstart: look\nsteps:\n  look:\n    title: T\n    layer: host\n    probe: ping\n    with: {address: \"{{ target.host }}\"}\n    branches:\n      - {when: result.outcome == \"silent\", conclude: icmp.filtered, with: {address: a, sent: 1}}\n      - {when: result.outcome == \"unreachable\", conclude: icmp.latency, with: {address: a, rtt: b, handshake: c}}\n      - else: healthy\n";
+    let outer = "format: 1\nname: outer\ntitle: T\nstart: sub\nsteps:\n  sub:\n    title: T\n    layer: host\n    use: inner.yaml\n    branches:\n      - {when: result.id == \"icmp.filtered\", conclude: tcp.closed_early, with: {address: a, port: 1, protocol: p}}\n      - else: as_used\n    unknown: healthy\n";
     let read = |path: &std::path::Path| match path.file_name().and_then(|name| name.to_str()) {
         Some("inner.yaml") => Ok(inner.to_owned()),
         Some("outer.yaml") => Ok(outer.to_owned()),
@@ -216,9 +216,16 @@ fn a_used_runbook_is_walked_under_its_steps_name() {
         Ok(book) => book,
         Err(error) => panic!("{}", error.render()),
     };
-    let report = report(&book, &[("sub/look", ping("silent", 0, Some(100.0)))]);
-    assert_eq!(report.path, ["sub/look", "sub"]);
-    assert_eq!(report.diagnosis.as_ref().map(|d| d.id.as_str()), Some("tcp.closed_early"));
+    let own = report(&book, &[("sub/look", ping("silent", 0, Some(100.0)))]);
+    assert_eq!(own.path, ["sub/look", "sub"]);
+    assert_eq!(own.diagnosis.as_ref().map(|d| d.id.as_str()), Some("tcp.closed_early"));
+
+    let taken_over = report(&book, &[("sub/look", ping("unreachable", 0, None))]);
+    let diagnosis = taken_over.diagnosis.expect("the inner one");
+    assert_eq!((diagnosis.id.as_str(), taken_over.verdict), ("icmp.latency", Verdict::Degraded));
+    assert_eq!(diagnosis.evidence[0].step, "sub/look");
+    let healthy = report(&book, &[("sub/look", ping("answered", 10, Some(0.0)))]);
+    assert_eq!((healthy.verdict, healthy.diagnosis), (Verdict::Healthy, None));
 }
 
 #[test]

@@ -17,7 +17,7 @@ const PLACE: &str = "/etc/sysctl.d/60-tcpdoctor.conf";
 /// Writes the file that a step of the report suggests, if any does.
 pub(super) fn settings(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let found = report.steps.iter().filter_map(|step| step.observation.as_ref()?.get(FIELD));
-    let Some(text) = found.filter_map(Value::as_str).last() else {
+    let Some(text) = found.filter_map(Value::as_str).next_back() else {
         return Ok(());
     };
     let head = format!("Ready for {PLACE} (nothing was applied)");
