@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::outcome::Why;
 use crate::probe::Probe;
 use crate::probe::owner::{Book, Claim, Owner};
-use crate::sys::procfs;
 use crate::sys::sock_diag::SockDiag;
+use crate::sys::{caps, namespaces, procfs};
 use crate::wire::inet_diag::{Query, State};
 
 use judge::Waiting;
@@ -122,6 +122,10 @@ pub struct ElsewhereListener {
     pub port: u16,
     /// Whether only that namespace itself can reach it.
     pub loopback: bool,
+    /// Connections that wait to be accepted.
+    pub queue: u32,
+    /// The limit of that queue; null where that needs root.
+    pub backlog: Option<u32>,
     /// The number of the network namespace, as `lsns` shows it; null where that needs root.
     pub namespace: Option<u64>,
     /// The container, for example `docker 4c01db0b339c`; null when it is in none.
@@ -158,10 +162,13 @@ pub struct ListenersSeen {
     pub owner_name: Option<String>,
     /// Whether the owner of a listener is hidden from us.
     pub owners_hidden: bool,
-    /// Listeners on this port in other network namespaces.
+    /// Listeners on this port in other network namespaces. Without root they are looked for only
+    /// where nobody here takes the connection.
     pub elsewhere: Vec<ElsewhereListener>,
-    /// Network namespaces other than ours that were looked into.
-    pub namespaces: u32,
+    /// Network namespaces other than ours that were looked into; null when not looked for.
+    pub namespaces: Option<u32>,
+    /// Network namespaces other than ours that could not be looked into; null when not looked for.
+    pub namespaces_unseen: Option<u32>,
     /// Other ports that a client from elsewhere could reach by address, in order, 50 at most.
     pub other_ports: Vec<u16>,
     /// Other ports on which a process that holds a listener on this port listens too.
@@ -245,12 +252,18 @@ fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
     let (mut here, others): (Vec<Waiting>, Vec<Waiting>) =
         all.into_iter().partition(|waiting| waiting.port == port);
     here.sort_by_key(|waiting| (waiting.v6, waiting.address, waiting.claim.inode));
-    let far = elsewhere::listeners_on(port);
+    let taken = here.iter().any(|waiting| waiting.accepts(wanted));
+    // Without privilege, looking takes time that grows with the sockets of the machine.
+    let far = (!taken || caps::effective_uid() == 0).then(namespaces::listening);
+    let (seen, unseen) = (far.as_ref().map(|far| far.seen), far.as_ref().map(|far| far.unseen));
+    let mut far = far.unwrap_or_default().listening;
+    far.retain(|far| far.local.port() == port);
     let mut claims: Vec<Claim> = here.iter().map(|waiting| waiting.claim).collect();
-    claims.extend(far.found.iter().map(elsewhere::Far::claim));
+    claims.extend(far.iter().map(elsewhere::claim));
     let besides: Vec<Claim> = others.iter().map(|waiting| waiting.claim).collect();
     let mut book = Book::of(&claims, &besides)?;
-    let elsewhere = elsewhere::named(&far.found, &mut book);
+    let elsewhere: Vec<ElsewhereListener> =
+        far.iter().map(|far| elsewhere::named(far, &mut book)).collect();
     let reach = judge::reach(&here, wanted);
     let fullest = judge::fullest(&here);
     let listeners: Vec<Listener> =
@@ -270,7 +283,8 @@ fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
         owner_name: (!names.is_empty()).then(|| names.join(", ")),
         owners_hidden: listeners.iter().any(|one| one.owner.is_none()),
         elsewhere,
-        namespaces: far.namespaces,
+        namespaces: seen,
+        namespaces_unseen: unseen,
         other_ports: judge::open_ports(&others, OTHER_PORTS),
         owner_ports: owner_ports(&here, &others, &book),
         others: other_listeners(others, &mut book),

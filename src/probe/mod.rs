@@ -5,6 +5,7 @@
 
 pub mod schema;
 
+pub mod connections;
 pub mod conntrack;
 pub mod control;
 pub mod counters;
@@ -15,6 +16,7 @@ pub mod listeners;
 pub mod mtu;
 pub mod owner;
 pub mod ping;
+pub mod process;
 pub mod route;
 pub mod sockets;
 pub mod sysctl;
@@ -48,6 +50,8 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<conntrack::Conntrack>(),
     Spec::of::<listeners::Listeners>(),
     Spec::of::<sockets::Sockets>(),
+    Spec::of::<connections::Connections>(),
+    Spec::of::<process::Process>(),
 ];
 
 /// A probe, as its author writes it.

@@ -3,7 +3,7 @@
 //! What cannot be seen is called hidden, never none: without privilege the descriptors of other
 //! users' processes are closed to us. The user, the unit and the container of a socket stay visible.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -79,19 +79,21 @@ impl Book {
     pub(super) fn of(claims: &[Claim], besides: &[Claim]) -> Result<Book, Why> {
         let inodes =
             |claims: &[Claim]| -> Vec<u32> { claims.iter().map(|claim| claim.inode).collect() };
-        let owners = Owners::of(&inodes(claims), &inodes(besides))?;
+        Ok(Book::with(Owners::of(&inodes(claims), &inodes(besides))?, claims.iter().copied()))
+    }
+
+    /// Begins with the holders that a scan found, to tell of these sockets.
+    pub(super) fn with(owners: Owners, claims: impl IntoIterator<Item = Claim>) -> Book {
         // Where the owner is hidden, the cgroup still tells the unit or the container.
-        let mut ids: Vec<u64> = claims
-            .iter()
+        let ids: BTreeSet<u64> = claims
+            .into_iter()
             .filter(|claim| claim.inode != 0 && owners.pids(claim.inode).is_empty())
             .filter_map(|claim| claim.cgroup)
             // 0 is none, 1 the root of all.
             .filter(|id| *id > 1)
             .collect();
-        ids.sort_unstable();
-        ids.dedup();
         let cgroups = if ids.is_empty() { BTreeMap::new() } else { cgroups::paths(&ids) };
-        Ok(Book { owners, users: Users::read(), processes: BTreeMap::new(), cgroups })
+        Book { owners, users: Users::read(), processes: BTreeMap::new(), cgroups }
     }
 
     /// The name of a user.
@@ -101,16 +103,13 @@ impl Book {
 
     /// The process that stands for all that hold a socket; `None` when none was seen.
     pub(super) fn pid(&mut self, inode: u32) -> Option<u32> {
-        let pids: Vec<u32> = self.pids(inode).collect();
-        match pids[..] {
+        match self.owners.pids(inode) {
             [] => None,
-            [only] => Some(only),
-            _ => {
-                let parents: BTreeMap<u32, Option<u32>> = pids
-                    .iter()
-                    .map(|pid| (*pid, self.process(*pid).and_then(|process| process.parent)))
-                    .collect();
-                eldest(&parents)
+            [(_, only)] => Some(*only),
+            several => {
+                let pids: Vec<u32> = several.iter().map(|(_, pid)| *pid).collect();
+                let parent = |pid| (pid, self.process(pid).and_then(|process| process.parent));
+                eldest(&pids.into_iter().map(parent).collect())
             }
         }
     }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::outcome::Why;
 use crate::probe::Probe;
 use crate::probe::owner::{Book, Claim};
+use crate::sys::owners::Owners;
 use crate::sys::procfs::{PortRange, TcpMemory};
 use crate::sys::sock_diag::SockDiag;
 use crate::wire::inet_diag::{Query, State};
@@ -184,13 +185,13 @@ impl Probe for Sockets {
 
     async fn run(args: SocketsArgs) -> Result<SocketsSeen, Why> {
         let query = query(&args)?;
-        let (census, listeners) = blocking(move || census(&query)).await?;
+        let (census, listeners, owners) = blocking(move || census(&query)).await?;
         let queues = match args.sample_ms {
             0 => None,
             pause => Some(Queues::watch(&census, pause).await?),
         };
         let most = usize::try_from(args.top).unwrap_or(usize::MAX);
-        blocking(move || tell(&census, &listeners, queues.as_ref(), most)).await
+        blocking(move || tell(&census, &listeners, owners, queues.as_ref(), most)).await
     }
 
     fn brief(seen: &SocketsSeen) -> String {
@@ -228,11 +229,29 @@ fn query(args: &SocketsArgs) -> Result<Query, Why> {
     Ok(Query { local_port, peer_port, peer, ..Query::all(false) })
 }
 
-fn census(query: &Query) -> Result<(Census, Listening), Why> {
+fn census(query: &Query) -> Result<(Census, Listening, Owners), Why> {
     let mut diag = SockDiag::open()?;
     let listeners = listening(&mut diag)?;
-    let start = || Census::new(listeners.keys().copied().collect());
-    Ok((diag.fold(query, start, |census, entry| census.add(entry))?, listeners))
+    let mut count = || {
+        let start = || Census::new(listeners.keys().copied().collect());
+        diag.fold(query, start, |census, entry| census.add(entry))
+    };
+    let (census, owners) = match *query == Query::all(false) {
+        // All of them: the owners can be looked for meanwhile.
+        true => {
+            let (census, owners) = Owners::of_all(count)?;
+            (census?, owners)
+        }
+        false => {
+            let census = count()?;
+            let held = census.held.iter().map(|held| held.claim.inode);
+            let inodes: Vec<u32> =
+                held.chain(listeners.values().map(|claim| claim.inode)).collect();
+            let owners = Owners::of(&inodes, &[])?;
+            (census, owners)
+        }
+    };
+    Ok((census, listeners, owners))
 }
 
 /// Who listens, by port.
@@ -266,12 +285,12 @@ impl Queues {
 fn tell(
     census: &Census,
     listeners: &Listening,
+    owners: Owners,
     queues: Option<&Queues>,
     most: usize,
 ) -> Result<SocketsSeen, Why> {
-    let mut claims: Vec<Claim> = census.held.iter().map(|held| held.claim).collect();
-    claims.extend(listeners.values());
-    let mut book = Book::of(&claims, &[])?;
+    let claims = census.held.iter().map(|held| held.claim).chain(listeners.values().copied());
+    let mut book = Book::with(owners, claims);
     let groups = group::by_owner(&census.held, listeners, &mut book);
     let close_wait_owners = group::close_wait(&groups, &mut book, most);
     let range = PortRange::read();

@@ -2,7 +2,7 @@
 //! processes.
 #![allow(clippy::disallowed_methods)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{read_dir, read_to_string};
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const MOST: usize = 20_000;
 ///
 /// The id of a cgroup is the inode number of its folder (`kernfs`, Linux 5.5). Ids that are not
 /// found are left out: the cgroup is gone, or lies outside of what we see.
-pub fn paths(ids: &[u64]) -> BTreeMap<u64, String> {
+pub fn paths(ids: &BTreeSet<u64>) -> BTreeMap<u64, String> {
     let mut found = BTreeMap::new();
     let Some(root) = mount_point() else { return found };
     let mut waiting = VecDeque::from([root.clone()]);
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn an_id_that_does_not_exist_is_left_out() {
-        assert!(paths(&[u64::MAX]).is_empty());
+        assert!(paths(&BTreeSet::from([u64::MAX])).is_empty());
         assert_eq!(processes("/no/such/cgroup"), None);
     }
 }

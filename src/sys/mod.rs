@@ -13,6 +13,7 @@ pub mod errqueue;
 pub mod host;
 pub mod icmp;
 pub mod name_config;
+pub mod namespaces;
 pub mod netlink;
 pub mod nft;
 pub mod own_mtu;

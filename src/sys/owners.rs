@@ -7,8 +7,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::model::outcome::Why;
 use crate::sys::errno;
@@ -52,12 +51,21 @@ impl Owners {
         }
         let processes = processes()?;
         if few {
-            let found = scan(&wanted, &processes, FIRST);
+            let (_, found) = Scan::new(Some(&wanted), &processes, FIRST).run(|| ());
             if inodes.iter().all(|inode| *inode == 0 || !found.pids(*inode).is_empty()) {
                 return Ok(found);
             }
         }
-        Ok(scan(&wanted, &processes, u32::MAX))
+        Ok(Scan::new(Some(&wanted), &processes, u32::MAX).run(|| ()).1)
+    }
+
+    /// Looks for the holders of all sockets, while `work` is done.
+    ///
+    /// # Errors
+    ///
+    /// Returns why `/proc` could not be listed.
+    pub fn of_all<T>(work: impl FnOnce() -> T) -> Result<(T, Owners), Why> {
+        Ok(Scan::new(None, &processes()?, u32::MAX).run(work))
     }
 
     /// The processes that hold this socket, lowest first; empty when none was seen.
@@ -104,101 +112,129 @@ pub fn sockets_of(pid: u32) -> Option<(Vec<u32>, u32)> {
     read.then_some((inodes, count))
 }
 
-/// Counts the descriptors of a process; `None` when they cannot be read.
+/// Counts the descriptors of a process; `None` when it is gone, and before Linux 6.2 where they may
+/// not be listed.
 pub fn count_descriptors(pid: u32) -> Option<u32> {
-    // Since Linux 6.2 the size of the directory is the number of its entries; 0 before.
-    let size = std::fs::metadata(format!("/proc/{pid}/fd")).ok()?.len();
-    let directory = open(pid)?;
-    if let Ok(count @ 1..) = u32::try_from(size) {
-        return Some(count);
+    match told_count(pid)? {
+        0 => {
+            let mut count = 0;
+            list(&open(pid)?, 0, u32::MAX, &mut vec![0; BUFFER], |_| count += 1).then_some(count)
+        }
+        count => Some(count),
     }
-    let mut count = 0;
-    list(&directory, 0, u32::MAX, &mut vec![0; BUFFER], |_| count += 1).then_some(count)
 }
 
-/// Looks at the descriptors below `limit` of every process, on several threads.
-fn scan(wanted: &[u32], processes: &[u32], limit: u32) -> Owners {
-    // Parts of processes still to look at: process, first descriptor.
-    let queue: Mutex<Vec<(u32, u32)>> =
-        Mutex::new(processes.iter().rev().map(|pid| (*pid, 0)).collect());
-    let denied = AtomicU32::new(0);
-    let busy = AtomicU32::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(THREADS));
-    let work = || {
-        let mut found = Vec::new();
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let next = {
-                let mut queue = lock(&queue);
-                let next = queue.pop();
-                if next.is_some() {
-                    busy.fetch_add(1, Ordering::SeqCst);
-                }
-                next
-            };
-            let Some((pid, first)) = next else {
-                // A thread that is still busy may have more for us.
-                if busy.load(Ordering::SeqCst) == 0 {
-                    return found;
-                }
-                std::thread::yield_now();
-                continue;
-            };
-            let more = |next| lock(&queue).push((pid, next));
-            if !look(pid, first, limit, wanted, &mut buffer, &mut found, more) {
-                denied.fetch_add(1, Ordering::Relaxed);
-            }
-            busy.fetch_sub(1, Ordering::SeqCst);
-        }
-    };
-    let mut held: Vec<(u32, u32)> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = work();
-        for other in others {
-            all.extend(other.join().unwrap_or_default());
-        }
-        all
-    });
-    held.sort_unstable();
-    held.dedup();
-    Owners { held, denied: denied.into_inner() }
+/// Since Linux 6.2 the size of the directory is the number of its entries, told to everybody; 0
+/// before.
+fn told_count(pid: u32) -> Option<u32> {
+    u32::try_from(std::fs::metadata(format!("/proc/{pid}/fd")).ok()?.len()).ok()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Looks at one part of a process' descriptors; false when they may not be read.
-fn look(
+/// A part of the descriptors of one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
     pid: u32,
     first: u32,
-    limit: u32,
-    wanted: &[u32],
-    buffer: &mut [u8],
-    found: &mut Vec<(u32, u32)>,
-    more: impl FnOnce(u32),
-) -> bool {
-    let Some(directory) = open(pid) else {
-        return !exists(pid);
-    };
-    let end = first.saturating_add(CHUNK).min(limit);
-    let mut descriptors = Vec::new();
-    if !list(&directory, first, end, buffer, |fd| descriptors.push(fd)) {
-        return !exists(pid);
+    end: u32,
+    /// Whether there certainly are descriptors behind this part. Then its numbers are tried one by
+    /// one, which spares the listing; most of them exist, for the kernel hands out the lowest.
+    more: bool,
+}
+
+/// Cuts the descriptors below `limit` of a process into parts: `count` descriptors reach beyond
+/// the first `count` numbers, or fill them.
+fn parts(pid: u32, count: u32, limit: u32, all: &mut Vec<Part>) {
+    let mut first = 0;
+    if count > limit {
+        return all.push(Part { pid, first, end: limit, more: true });
     }
-    // The list goes on behind the part: another thread may begin while we read ours.
-    if end < limit && descriptors.last().is_some_and(|last| *last >= end) {
-        more(end);
+    while count.saturating_sub(first) > CHUNK {
+        let end = first + CHUNK;
+        all.push(Part { pid, first, end, more: true });
+        first = end;
     }
-    let mut denied = false;
-    for fd in descriptors.into_iter().filter(|fd| *fd < end) {
-        match socket_inode(&directory, fd) {
-            Ok(Some(inode)) if wanted.binary_search(&inode).is_ok() => found.push((inode, pid)),
+    all.push(Part { pid, first, end: limit, more: false });
+}
+
+/// A scan of many processes that several threads work on.
+#[derive(Debug)]
+struct Scan<'a> {
+    /// The sockets looked for, in order; `None` is all.
+    wanted: Option<&'a [u32]>,
+    parts: Vec<Part>,
+    next: AtomicUsize,
+    denied: AtomicU32,
+}
+
+impl<'a> Scan<'a> {
+    fn new(wanted: Option<&'a [u32]>, processes: &[u32], limit: u32) -> Scan<'a> {
+        let mut all = Vec::with_capacity(processes.len());
+        for pid in processes {
+            if let Some(count) = told_count(*pid) {
+                parts(*pid, count, limit, &mut all);
+            }
+        }
+        // The largest first, so that no thread ends long after the others.
+        all.sort_by_key(|part| !part.more);
+        Scan { wanted, parts: all, next: AtomicUsize::new(0), denied: AtomicU32::new(0) }
+    }
+
+    /// Looks at parts until none is left.
+    fn work(&self) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        let mut buffer = vec![0; BUFFER];
+        while let Some(part) = self.parts.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            if !self.look(part, &mut buffer, &mut found) && part.first == 0 {
+                self.denied.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        found
+    }
+
+    /// Looks at one part; false when its descriptors may not be read.
+    fn look(&self, part: &Part, buffer: &mut [u8], found: &mut Vec<(u32, u32)>) -> bool {
+        let Some(directory) = open(part.pid) else {
+            return !exists(part.pid);
+        };
+        let mut denied = false;
+        let mut try_one = |fd| match socket_inode(&directory, fd) {
+            Ok(Some(inode)) if self.wants(inode) => found.push((inode, part.pid)),
             Ok(_) => {}
             Err(number) => denied |= number == libc::EACCES,
+        };
+        if part.more {
+            (part.first..part.end).for_each(try_one);
+            return !denied;
         }
+        let listed = list(&directory, part.first, part.end, buffer, |fd| {
+            if fd < part.end {
+                try_one(fd);
+            }
+        });
+        (listed && !denied) || !exists(part.pid)
     }
-    !denied
+
+    fn wants(&self, inode: u32) -> bool {
+        self.wanted.is_none_or(|wanted| wanted.binary_search(&inode).is_ok())
+    }
+
+    /// Works on several threads, this one included, which does something else before.
+    fn run<T>(self, before: impl FnOnce() -> T) -> (T, Owners) {
+        let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+        let others = threads.min(THREADS).min(self.parts.len()).saturating_sub(1);
+        let (result, mut held) = std::thread::scope(|scope| {
+            let others: Vec<_> = (0..others).map(|_| scope.spawn(|| self.work())).collect();
+            let result = before();
+            let mut all = self.work();
+            for other in others {
+                all.extend(other.join().unwrap_or_default());
+            }
+            (result, all)
+        });
+        held.sort_unstable();
+        held.dedup();
+        (result, Owners { held, denied: self.denied.into_inner() })
+    }
 }
 
 fn exists(pid: u32) -> bool {
@@ -338,6 +374,29 @@ mod tests {
         let (own, count) = sockets_of(std::process::id()).unwrap();
         assert!(inodes.iter().all(|inode| own.contains(inode)) && count >= 200);
         assert!(count_descriptors(std::process::id()).is_some_and(|count| count >= 200));
+    }
+
+    #[test]
+    fn the_parts_of_a_process_cover_every_descriptor_once() {
+        for (count, limit) in
+            [(0, u32::MAX), (5, 128), (2048, u32::MAX), (50_000, u32::MAX), (50_000, 128)]
+        {
+            let mut all = Vec::new();
+            parts(7, count, limit, &mut all);
+            assert_eq!(all[0].first, 0);
+            assert!(all.windows(2).all(|pair| pair[0].end == pair[1].first && pair[0].more));
+            let last = all.last().unwrap();
+            assert_eq!((last.end, last.more), (limit, count > limit));
+            // Only numbers below the count are tried one by one.
+            assert!(all.iter().all(|part| !part.more || part.end < count));
+        }
+    }
+
+    #[test]
+    fn all_sockets_are_found_beside_other_work() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (answer, owners) = Owners::of_all(|| 42).unwrap();
+        assert_eq!((answer, owners.pids(inode(&listener)).len()), (42, 1));
     }
 
     #[test]

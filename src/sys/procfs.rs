@@ -1,13 +1,11 @@
 //! What `/proc` tells of a process, of users, and of the kernel's port range and TCP memory.
 #![allow(clippy::disallowed_methods)]
 
-use std::fs::{read, read_link, read_to_string};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{read, read_to_string};
 
 use crate::sys::owners;
 use crate::wire::cgroup::Membership;
 use crate::wire::ports;
-use crate::wire::proc_net_tcp::Line;
 use crate::wire::proc_pid::{Status, command_line, soft_limit, user_name};
 
 /// A process, as far as it can be seen.
@@ -69,41 +67,6 @@ impl Users {
     pub fn name(&self, uid: u32) -> Option<String> {
         user_name(&self.passwd, uid).map(str::to_owned)
     }
-}
-
-/// What tells network namespaces apart without privilege: the inode number of a file of `/proc/net`,
-/// which every namespace has for itself.
-pub fn network_mark(pid: u32) -> Option<u64> {
-    std::fs::metadata(format!("/proc/{pid}/net/dev")).ok().map(|meta| meta.ino())
-}
-
-/// [`network_mark`] of this thread.
-pub fn own_network_mark() -> Option<u64> {
-    std::fs::metadata("/proc/thread-self/net/dev").ok().map(|meta| meta.ino())
-}
-
-/// The number of a process' network namespace as `ip netns identify` and `lsns` show it; `None`
-/// where that needs privilege.
-pub fn network_namespace(pid: u32) -> Option<u64> {
-    let link = read_link(format!("/proc/{pid}/ns/net")).ok()?;
-    link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
-}
-
-/// The TCP sockets of the network namespace of a process, until `enough` says so; `None` when they
-/// cannot be read.
-pub fn tcp_of(pid: u32, v6: bool, mut enough: impl FnMut(&Line) -> bool) -> Option<Vec<Line>> {
-    use std::io::{BufRead, BufReader};
-    let name = if v6 { "tcp6" } else { "tcp" };
-    let file = std::fs::File::open(format!("/proc/{pid}/net/{name}")).ok()?;
-    let mut lines = Vec::new();
-    for text in BufReader::new(file).lines() {
-        let Some(line) = Line::parse(&text.ok()?) else { continue };
-        if enough(&line) {
-            break;
-        }
-        lines.push(line);
-    }
-    Some(lines)
 }
 
 /// The name of a network interface by its index; `None` for 0, which is none.
@@ -177,14 +140,11 @@ mod tests {
         assert!(!own.command.is_empty() && own.args.is_some());
         assert_eq!(own.uid, Some(crate::sys::caps::effective_uid()));
         assert!(own.fds_limit.is_some() && own.fds_open().is_some_and(|count| count > 2));
-        assert_eq!(network_mark(std::process::id()), own_network_mark());
-        assert!(network_namespace(std::process::id()).is_some());
     }
 
     #[test]
-    fn a_process_that_is_gone_is_none_and_so_are_its_sockets() {
+    fn a_process_that_is_gone_is_none() {
         assert_eq!(Process::read(u32::MAX), None);
-        assert_eq!(tcp_of(u32::MAX, false, |_| false), None);
     }
 
     #[test]

@@ -8,16 +8,26 @@ pub struct TcpInfo {
     pub state: Option<u8>,
     /// `tcpi_retransmits`: timeouts in a row; the kernel resets it when an answer comes.
     pub retransmits: Option<u8>,
+    /// `tcpi_delivery_rate_app_limited`: the last rate was that of the application, not of the path.
+    pub app_limited: Option<bool>,
     /// `tcpi_snd_mss`: the segment size used for sending, in bytes, without timestamps.
     pub snd_mss: Option<u32>,
     /// `tcpi_rcv_mss`: the estimated segment size of the peer, in bytes.
     pub rcv_mss: Option<u32>,
     /// `tcpi_unacked`: segments sent and not acknowledged (SYN and FIN count).
     pub unacked: Option<u32>,
+    /// `tcpi_last_data_sent`: milliseconds since data was sent last.
+    pub last_sent_ms: Option<u32>,
+    /// `tcpi_last_data_recv`: milliseconds since data was received last.
+    pub last_received_ms: Option<u32>,
     /// `tcpi_pmtu`: the path MTU that the kernel believes in, in bytes.
     pub pmtu: Option<u32>,
     /// `tcpi_rtt`: the smoothed round-trip time in microseconds.
     pub rtt_us: Option<u32>,
+    /// `tcpi_rttvar`: how much the round-trip time varies, in microseconds.
+    pub rttvar_us: Option<u32>,
+    /// `tcpi_snd_cwnd`: the congestion window in segments.
+    pub cwnd: Option<u32>,
     /// `tcpi_advmss`: the segment size that we advertised, in bytes.
     pub advmss: Option<u32>,
     /// `tcpi_total_retrans`: retransmissions over the whole life; survives the handshake.
@@ -32,6 +42,18 @@ pub struct TcpInfo {
     pub segs_in: Option<u32>,
     /// `tcpi_notsent_bytes`: bytes written but not yet sent.
     pub notsent: Option<u32>,
+    /// `tcpi_min_rtt`: the lowest round-trip time in microseconds.
+    pub min_rtt_us: Option<u32>,
+    /// `tcpi_delivery_rate`: the last delivery rate in bytes per second.
+    pub delivery_rate: Option<u64>,
+    /// `tcpi_busy_time`: microseconds with data to send.
+    pub busy_us: Option<u64>,
+    /// `tcpi_rwnd_limited`: of those, microseconds that the peer's window was full.
+    pub rwnd_limited_us: Option<u64>,
+    /// `tcpi_sndbuf_limited`: of those, microseconds that our send buffer was too small.
+    pub sndbuf_limited_us: Option<u64>,
+    /// `tcpi_bytes_retrans`: bytes sent again.
+    pub bytes_retrans: Option<u64>,
     /// `tcpi_rcv_ooopack`: segments that arrived out of order.
     pub rcv_ooopack: Option<u32>,
     /// `tcpi_snd_wnd`: the peer's receive window in bytes.
@@ -56,11 +78,16 @@ impl TcpInfo {
         TcpInfo {
             state: bytes.first().copied(),
             retransmits: bytes.get(2).copied(),
+            app_limited: bytes.get(7).map(|bits| bits & 1 != 0),
             snd_mss: u32_at(bytes, 16),
             rcv_mss: u32_at(bytes, 20),
             unacked: u32_at(bytes, 24),
+            last_sent_ms: u32_at(bytes, 44),
+            last_received_ms: u32_at(bytes, 52),
             pmtu: u32_at(bytes, 60),
             rtt_us: u32_at(bytes, 68),
+            rttvar_us: u32_at(bytes, 72),
+            cwnd: u32_at(bytes, 80),
             advmss: u32_at(bytes, 84),
             total_retrans: u32_at(bytes, 100),
             bytes_acked: u64_at(bytes, 120),
@@ -68,6 +95,12 @@ impl TcpInfo {
             segs_out: u32_at(bytes, 136),
             segs_in: u32_at(bytes, 140),
             notsent: u32_at(bytes, 144),
+            min_rtt_us: u32_at(bytes, 148),
+            delivery_rate: u64_at(bytes, 160),
+            busy_us: u64_at(bytes, 168),
+            rwnd_limited_us: u64_at(bytes, 176),
+            sndbuf_limited_us: u64_at(bytes, 184),
+            bytes_retrans: u64_at(bytes, 208),
             rcv_ooopack: u32_at(bytes, 224),
             snd_wnd: u32_at(bytes, 228),
         }

@@ -200,7 +200,7 @@ impl Expect {
 }
 
 pub(crate) fn healthy() -> Expect {
-    Expect::of("healthy", None, 2500)
+    Expect::of("healthy", None, 4000)
 }
 
 pub(crate) fn degraded(id: &'static str) -> Expect {

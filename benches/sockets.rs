@@ -1,0 +1,227 @@
+//! How long it takes to list 50,000 sockets, beside the classic commands in the same run.
+//!
+//! The sockets live in a network namespace that this program makes for itself; it ends with it.
+//! `cargo bench --bench sockets`, as root or in an unprivileged user namespace.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, socket,
+    sockopt,
+};
+use tcpdoctor::sys::sock_diag::SockDiag;
+use tcpdoctor::wire::inet_diag::{Query, State};
+
+/// Processes that hold sockets, and the connections inside each (two sockets a connection).
+const HOLDERS: u8 = 4;
+const CONNECTIONS: usize = 6250;
+/// The port that the first holder serves.
+const PORT: u16 = 8080;
+const ROUNDS: usize = 7;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, command, nth] = &arguments[..]
+        && command == "hold"
+    {
+        return hold(nth.parse().unwrap());
+    }
+    enter_namespace();
+    let holders: Vec<Holder> = (1..=HOLDERS).map(Holder::start).collect();
+    let sockets = by_state().values().sum::<u32>();
+    println!("{sockets} sockets in {HOLDERS} processes; the median of {ROUNDS} runs\n");
+
+    let bare = median(bare_dump);
+    let state = median(by_state);
+    println!("by state alone");
+    row("the kernel's bare dump", bare, None);
+    row("sock_diag::fold, counted by state", state, Some((bare, 2.0, Compare::AtMost)));
+
+    let own = env!("CARGO_BIN_EXE_tcpdoctor");
+    let census = median(|| run(own, &["probe", "sockets", "--format", "json"]));
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss() as f64 / 1024.0;
+    let listeners = median(|| {
+        run(own, &["probe", "listeners", "--with", &format!("port={PORT}"), "--format", "json"]);
+    });
+    let port = median(|| {
+        run(own, &["probe", "sockets", "--with", "port=9", "--format", "json"]);
+    });
+    println!("\nby state and owner, whole commands");
+    row("tcpdoctor probe sockets", census, None);
+    for (words, factor) in [(["ss", "-tanp"].as_slice(), 4.0), (&["lsof", "-nP", "-iTCP"], 8.0)] {
+        match present(words[0]) {
+            true => {
+                let took = median(|| run(words[0], &words[1..]));
+                row(&words.join(" "), took, Some((census, factor, Compare::AtLeast)));
+            }
+            false => println!("  {:<40} not installed", words.join(" ")),
+        }
+    }
+    let took = median(|| run("ss", &["-tan"]));
+    row("ss -tan (no owners)", took, Some((census, 0.0, Compare::AtLeast)));
+    println!(
+        "  {:<40} {peak:>9.1} MB {:>25}",
+        "memory of tcpdoctor, at most",
+        verdict(peak < 100.0)
+    );
+
+    println!("\none port");
+    row("tcpdoctor probe listeners, port 8080", listeners, None);
+    row("tcpdoctor probe sockets, port 9", port, None);
+    for (what, took) in [("listeners", listeners), ("sockets", port)] {
+        let fast = took < Duration::from_millis(20);
+        println!("  {what:<40} {:>12} {:>25}", "< 20 ms", verdict(fast));
+    }
+    drop(holders);
+}
+
+#[derive(Clone, Copy)]
+enum Compare {
+    AtMost,
+    AtLeast,
+}
+
+fn row(what: &str, took: Duration, against: Option<(Duration, f64, Compare)>) {
+    let ms = took.as_secs_f64() * 1e3;
+    let note = against.map(|(other, limit, compare)| {
+        let ratio = took.as_secs_f64() / other.as_secs_f64();
+        let (sign, kept) = match compare {
+            Compare::AtMost => ("<=", ratio <= limit),
+            Compare::AtLeast => (">=", ratio >= limit),
+        };
+        match limit {
+            0.0 => format!("{ratio:>6.2} x"),
+            _ => format!("{ratio:>6.2} x  (wanted {sign} {limit})  {}", verdict(kept)),
+        }
+    });
+    println!("  {what:<40} {ms:>9.2} ms  {}", note.unwrap_or_default());
+}
+
+fn verdict(kept: bool) -> &'static str {
+    if kept { "kept" } else { "MISSED" }
+}
+
+fn median<T>(mut work: impl FnMut() -> T) -> Duration {
+    let mut took: Vec<Duration> = (0..ROUNDS)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed()
+        })
+        .collect();
+    took.sort();
+    took[ROUNDS / 2]
+}
+
+/// The kernel's part alone: both families are listed, and nothing is looked at but the end mark.
+fn bare_dump() {
+    let netlink = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkSockDiag,
+    )
+    .unwrap();
+    let _ = setsockopt(&netlink, sockopt::RcvBuf, &(256 * 1024));
+    let mut buffer = vec![0u8; 256 * 1024];
+    for v6 in [false, true] {
+        let payload = Query::all(v6).encode();
+        let mut message = Vec::new();
+        message.extend((16 + payload.len() as u32).to_ne_bytes());
+        message.extend(20u16.to_ne_bytes());
+        message.extend(0x301u16.to_ne_bytes());
+        message.extend([0; 8]);
+        message.extend(payload);
+        send(netlink.as_raw_fd(), &message, MsgFlags::empty()).unwrap();
+        loop {
+            let length = recv(netlink.as_raw_fd(), &mut buffer, MsgFlags::empty()).unwrap();
+            // NLMSG_DONE or NLMSG_ERROR is a datagram of its own, or ends one.
+            let kinds = [2u16.to_ne_bytes(), 3u16.to_ne_bytes()];
+            if length < 64 && kinds.iter().any(|kind| buffer[4..6] == *kind) {
+                break;
+            }
+        }
+    }
+}
+
+fn by_state() -> BTreeMap<State, u32> {
+    let count = |states: &mut [u32; 13], entry: tcpdoctor::wire::inet_diag::Entry<'_>| {
+        states[entry.state().map_or(0, |state| state as usize)] += 1;
+    };
+    let states = SockDiag::open().unwrap().fold(&Query::all(false), || [0u32; 13], count).unwrap();
+    State::ALL.into_iter().map(|state| (state, states[state as usize])).collect()
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap();
+    assert!(
+        output.stdout.len() > 100,
+        "{program} said {:?}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn present(program: &str) -> bool {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|folder| folder.join(program).exists())
+}
+
+fn enter_namespace() {
+    let uid = nix::unistd::geteuid();
+    if !uid.is_root() {
+        unshare(CloneFlags::CLONE_NEWUSER).expect("a user namespace");
+        fs::write("/proc/self/uid_map", format!("0 {uid} 1")).unwrap();
+    }
+    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
+    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().expect("ip");
+    assert!(up.success());
+}
+
+/// A process that holds sockets until its standard input ends.
+struct Holder(Child);
+
+impl Holder {
+    fn start(nth: u8) -> Holder {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["hold", &nth.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Holder(child)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+fn hold(nth: u8) {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    let ip = IpAddr::V4(Ipv4Addr::new(127, 0, 0, nth));
+    let port = PORT + u16::from(nth) - 1;
+    let listener = TcpListener::bind(SocketAddr::new(ip, port)).unwrap();
+    let mut held = Vec::with_capacity(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
+        let client = TcpStream::connect((ip, port)).expect("more open files (ulimit -n)");
+        held.push((client, listener.accept().unwrap()));
+    }
+    println!("ready");
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
