@@ -73,6 +73,9 @@ pub(crate) fn all() -> Vec<Scenario> {
                     .noting("kernel.port_range_narrow")
                     .here(),
             ),
+        on_server("buffers are too small for the rate that is wanted")
+            .diagnose("--runbook kernel --param rate_mbit=10000 --param rtt_ms=300")
+            .expect(degraded("kernel.buffers_below_bdp").here().naming("375000000")),
         review("the kernel has its defaults").expect(healthy().quiet()),
         on_server("cookies are on and a handful of handshakes is open")
             .process("s", shop())
