@@ -160,10 +160,7 @@ pub(crate) fn all() -> Vec<Scenario> {
                     .naming_process("orders"),
             )
             .for_nobody(
-                firewall_unseen()
-                    .or("degraded", "socket.fd_near_limit")
-                    .or("fault", "socket.fd_near_limit")
-                    .noting("socket.fd_near_limit"),
+                fault("socket.fd_near_limit").or("degraded", "socket.fd_near_limit").here(),
             ),
     ]
 }
