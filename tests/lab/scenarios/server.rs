@@ -140,7 +140,8 @@ fn nobody_listens() -> Vec<Scenario> {
         on_server("the listener at loopback is our own and we are nobody")
             .process("s", shop().by_user(65_534).listens("127.0.0.1:8080", 128, Accepts::Reads))
             .diagnose(":8080")
-            .expect(loopback().naming("shop").naming_process("shop")),
+            .expect(loopback().naming("shop").naming_process("shop"))
+            .needs_other_users(),
         on_server("the listener takes IPv6 alone")
             .process("s", shop().listens_v6_only(8080, Accepts::Reads))
             .diagnose(":8080")
@@ -187,9 +188,11 @@ fn units() -> Vec<Scenario> {
     };
     vec![
         in_group("the listener at loopback is a unit of systemd", "shop.service")
-            .expect(loopback().naming("shop.service")),
+            .expect(loopback().naming("shop.service"))
+            .needs_other_users(),
         in_group("the listener at loopback is in a container", CONTAINER)
-            .expect(loopback().naming("4c01db0b339c")),
+            .expect(loopback().naming("4c01db0b339c"))
+            .needs_other_users(),
     ]
 }
 
@@ -213,7 +216,8 @@ fn queues() -> Vec<Scenario> {
             .knocking(8080, 40)
             .counted("ListenOverflows", 3)
             .diagnose(":8080")
-            .expect(queue().naming("stuck").naming_process("stuck")),
+            .expect(queue().naming("stuck").naming_process("stuck"))
+            .needs_other_users(),
         on_server("the service accepts too slowly and its short queue overflows")
             .process("s", process("slow").listens("0.0.0.0:8080", 3, Accepts::EveryMs(200)))
             .knocking(8080, 10)
