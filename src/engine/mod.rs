@@ -3,6 +3,7 @@
 //! [`walk`] decides, [`drive`] does, [`conclude`] finds the words, [`replay`] walks a saved report
 //! again. Nothing here prints, and no wording lives here: that is the catalogue's.
 
+mod arguments;
 pub mod conclude;
 pub mod drive;
 pub mod facts;

@@ -204,9 +204,9 @@ fn an_answer_takes_its_choice_and_no_answer_the_arm_without_input() {
 }
 
 #[test]
-fn a_used_runbook_is_walked_under_its_steps_name() {
-    let inner = "format: 1\nname: inner\ntitle: T\nstart: look\nsteps:\n  look:\n    title: T\n    layer: host\n    probe: ping\n    with: {address: \"{{ target.host }}\"}\n    branches:\n      - {when: result.outcome == \"silent\", conclude: icmp.filtered, with: {address: a, sent: 1}}\n      - else: healthy\n";
-    let outer = "format: 1\nname: outer\ntitle: T\nstart: sub\nsteps:\n  sub:\n    title: T\n    layer: host\n    use: inner.yaml\n    branches:\n      - {when: result.id == \"icmp.filtered\", conclude: tcp.closed_early, with: {address: a, port: 1, protocol: p}}\n      - else: healthy\n    unknown: healthy\n";
+fn a_used_runbook_is_walked_under_its_steps_name_and_may_decide() {
+    let inner = "format: 1\nname: inner\ntitle: T\nstart: look\nsteps:\n  look:\n    title: T\n    layer: host\n    probe: ping\n    with: {address: \"{{ target.host }}\"}\n    branches:\n      - {when: result.outcome == \"silent\", conclude: icmp.filtered, with: {address: a, sent: 1}}\n      - {when: result.outcome == \"unreachable\", conclude: icmp.latency, with: {address: a, rtt: b, handshake: c}}\n      - else: healthy\n";
+    let outer = "format: 1\nname: outer\ntitle: T\nstart: sub\nsteps:\n  sub:\n    title: T\n    layer: host\n    use: inner.yaml\n    branches:\n      - {when: result.id == \"icmp.filtered\", conclude: tcp.closed_early, with: {address: a, port: 1, protocol: p}}\n      - else: as_used\n    unknown: healthy\n";
     let read = |path: &std::path::Path| match path.file_name().and_then(|name| name.to_str()) {
         Some("inner.yaml") => Ok(inner.to_owned()),
         Some("outer.yaml") => Ok(outer.to_owned()),
@@ -216,9 +216,16 @@ fn a_used_runbook_is_walked_under_its_steps_name() {
         Ok(book) => book,
         Err(error) => panic!("{}", error.render()),
     };
-    let report = report(&book, &[("sub/look", ping("silent", 0, Some(100.0)))]);
-    assert_eq!(report.path, ["sub/look", "sub"]);
-    assert_eq!(report.diagnosis.as_ref().map(|d| d.id.as_str()), Some("tcp.closed_early"));
+    let own = report(&book, &[("sub/look", ping("silent", 0, Some(100.0)))]);
+    assert_eq!(own.path, ["sub/look", "sub"]);
+    assert_eq!(own.diagnosis.as_ref().map(|d| d.id.as_str()), Some("tcp.closed_early"));
+
+    let taken_over = report(&book, &[("sub/look", ping("unreachable", 0, None))]);
+    let diagnosis = taken_over.diagnosis.expect("the inner one");
+    assert_eq!((diagnosis.id.as_str(), taken_over.verdict), ("icmp.latency", Verdict::Degraded));
+    assert_eq!(diagnosis.evidence[0].step, "sub/look");
+    let healthy = report(&book, &[("sub/look", ping("answered", 10, Some(0.0)))]);
+    assert_eq!((healthy.verdict, healthy.diagnosis), (Verdict::Healthy, None));
 }
 
 #[test]
@@ -241,6 +248,99 @@ fn a_replay_of_any_report_ends_the_same() {
             (live.verdict, &live.diagnosis, &live.path)
         );
     }
+}
+
+/// The runbook kernel on counters and parameters as a probe would have seen them.
+fn review(watch: &Value, table: &Value, parameters: &Value) -> Report {
+    let book = runbook::builtin("kernel").expect("it is built in");
+    let seen = |value: &Value| Outcome::Seen(value.clone());
+    let unknown = Outcome::Unknown(Why::Unsupported { what: "sock_diag".into() });
+    let facts = facts(&[
+        ("watch", seen(watch)),
+        ("table", seen(table)),
+        ("census", unknown),
+        ("parameters", seen(parameters)),
+    ]);
+    let params = book.params.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
+    let params: Map<String, Value> = params.collect();
+    let walk = walk(&book, &base_bindings(&target(), &params), &facts);
+    assert!(matches!(walk.effect, Effect::Done(_)), "{:?}", walk.effect);
+    let (target, vantage) = (target(), vantage());
+    let frame = Frame { target, vantage, params, started_at: String::new(), duration_ms: 0.0 };
+    assemble(&book, walk, &facts, frame)
+}
+
+/// One object with the fields of both.
+fn with(base: Value, more: Value) -> Value {
+    let (Value::Object(mut base), Value::Object(more)) = (base, more) else { panic!("objects") };
+    base.extend(more);
+    Value::Object(base)
+}
+
+#[test]
+fn a_review_of_the_kernel_concludes_only_what_grows_or_is_off() {
+    use crate::probe::conntrack::ConntrackSeen;
+    use crate::probe::sysctl::SysctlSeen;
+    let quiet = json!({
+        "outcome": "watched", "syns": [], "kept_back": [], "undelivered": [], "conclusive": true,
+        "deltas": {}, "window_ms": 1000.0, "listen_overflows": 0, "reqq_full_drops": 0,
+        "memory_pressure": 0,
+    });
+    let empty = serde_json::to_value(ConntrackSeen::default()).expect("plain data");
+    let modern = with(
+        serde_json::to_value(SysctlSeen::default()).expect("plain data"),
+        json!({
+            "somaxconn": 4096, "syncookies": 1, "window_scaling": true, "ports": 28232,
+            "tcp_mem": [1, 2, 3], "tcp_mem_used": 1, "tcp_mem_percent": 50.0,
+        }),
+    );
+    let full = json!({
+        "active": true, "count": 100, "max": 100, "percent": 100.0, "drops": 3, "busiest": "a (9)",
+    });
+    let nothing = json!({});
+    let cases: [(&Value, &Value, &Value, Option<&str>); 12] = [
+        (&nothing, &nothing, &nothing, None),
+        (&json!({"listen_overflows": 5}), &nothing, &nothing, None),
+        (&nothing, &nothing, &json!({"somaxconn": 8}), None),
+        (
+            &json!({"listen_overflows": 5}),
+            &nothing,
+            &json!({"somaxconn": 8}),
+            Some("kernel.backlog_capped"),
+        ),
+        (&nothing, &nothing, &json!({"syncookies": 0}), None),
+        (
+            &json!({"reqq_full_drops": 2}),
+            &nothing,
+            &json!({"syncookies": 0}),
+            Some("kernel.syncookies_off"),
+        ),
+        (&json!({"memory_pressure": 1}), &nothing, &nothing, Some("socket.tcp_mem_pressure")),
+        (&nothing, &nothing, &json!({"tcp_mem_percent": 100.0}), Some("socket.tcp_mem_pressure")),
+        (&nothing, &nothing, &json!({"window_scaling": false}), Some("kernel.window_scaling_off")),
+        (
+            &nothing,
+            &nothing,
+            &json!({"bdp_bytes": 9, "buffer_bytes": 8, "bdp_fits": false}),
+            Some("kernel.buffers_below_bdp"),
+        ),
+        (&nothing, &with(full.clone(), json!({"drops": 0})), &nothing, Some("conntrack.near_full")),
+        (&nothing, &full, &json!({"window_scaling": false}), Some("conntrack.full")),
+    ];
+    for (watch, table, parameters, id) in cases {
+        let report = review(
+            &with(quiet.clone(), watch.clone()),
+            &with(empty.clone(), table.clone()),
+            &with(modern.clone(), parameters.clone()),
+        );
+        let concluded = report.diagnosis.as_ref().map(|diagnosis| diagnosis.id.as_str());
+        assert_eq!(concluded, id, "{watch} {table} {parameters}");
+        assert!(report.diagnosis.is_none_or(|diagnosis| !diagnosis.summary.contains('?')));
+    }
+    // What this kernel does not count is unknown, and concludes nothing.
+    let uncounted = with(quiet, json!({"listen_overflows": null, "memory_pressure": null}));
+    let unread = serde_json::to_value(SysctlSeen::default()).expect("plain data");
+    assert_eq!(review(&uncounted, &empty, &unread).verdict, Verdict::Healthy);
 }
 
 fn plan(book: Arc<Runbook>, budget: Duration) -> Plan {

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use crate::engine::arguments::{arguments, defaults};
 use crate::engine::conclude;
 use crate::engine::facts::Facts;
 use crate::model::diagnosis::{Diagnosis, Evidence, RuledOut};
@@ -15,7 +16,7 @@ use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{Status, Verdict};
 use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Known};
-use crate::runbook::{Arg, Branch, Catalogue, Kind, Next, Runbook, Step, types};
+use crate::runbook::{Branch, Catalogue, Kind, Next, Runbook, Step};
 
 /// Where the walk stands.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ pub struct Early<'a> {
 }
 
 /// How the walk ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum End {
     /// The target is in order.
     Healthy,
@@ -103,6 +104,7 @@ pub fn walk<'a>(runbook: &'a Runbook, base: &Bindings, facts: &Facts) -> Walk<'a
         visits: Vec::new(),
         findings: Vec::new(),
         ruled_out: Vec::new(),
+        used: None,
     };
     let effect = match walker.runbook(runbook, base.clone(), "") {
         Flow::Stop(effect) => effect,
@@ -118,6 +120,8 @@ struct Walker<'a, 'f> {
     visits: Vec<Visit<'a>>,
     findings: Vec<Diagnosis>,
     ruled_out: Vec<RuledOut>,
+    /// How the runbook that was used last ended.
+    used: Option<End>,
 }
 
 enum Flow<'a> {
@@ -212,7 +216,11 @@ impl<'a> Walker<'a, '_> {
                 inner.values.insert("params".to_owned(), Value::Object(params));
                 match self.runbook(used, inner, &format!("{key}/")) {
                     Flow::Stop(effect) => Err(effect),
-                    Flow::End(end) => Ok(Looked::Seen(Some(used_result(&end)))),
+                    Flow::End(end) => {
+                        let seen = used_result(&end);
+                        self.used = Some(end);
+                        Ok(Looked::Seen(Some(seen)))
+                    }
                 }
             }
         }
@@ -235,9 +243,16 @@ impl<'a> Walker<'a, '_> {
             Ok(Next::Conclude(conclusion)) => {
                 Leave::concluded(conclude::diagnosis(self.catalogue, conclusion, names))
             }
-            Ok(Next::Inconclusive) => {
-                let why = blind.clone().unwrap_or(Why::Depends { on: "a condition".to_owned() });
-                Leave::concluded(conclude::inconclusive(self.catalogue, &title, &why, names))
+            Ok(end @ (Next::Inconclusive | Next::AsUsed)) => {
+                let used = self.used.take().filter(|_| matches!(end, Next::AsUsed));
+                used.filter(|_| blind.is_none()).map_or_else(
+                    || {
+                        let condition = Why::Depends { on: "a condition".to_owned() };
+                        let why = blind.as_ref().unwrap_or(&condition);
+                        Leave::concluded(conclude::inconclusive(self.catalogue, &title, why, names))
+                    },
+                    Leave::End,
+                )
             }
             Err(why) => {
                 Leave::concluded(conclude::inconclusive(self.catalogue, &title, why, names))
@@ -268,11 +283,14 @@ impl<'a> Walker<'a, '_> {
             unknown: blind,
         });
         if let Leave::End(End::Concluded(diagnosis)) = &mut leave {
-            let cited = match branch.map(|branch| &branch.next) {
-                Some(Next::Conclude(conclusion)) => conclusion.evidence.as_slice(),
-                _ => &[],
-            };
-            self.add_evidence(diagnosis, cited, key);
+            match branch.map(|branch| &branch.next) {
+                Some(Next::Conclude(conclusion)) => {
+                    self.add_evidence(diagnosis, &conclusion.evidence, key)
+                }
+                // It comes with its own.
+                Some(Next::AsUsed) if !diagnosis.evidence.is_empty() => {}
+                _ => self.add_evidence(diagnosis, &[], key),
+            }
         }
         leave
     }
@@ -381,32 +399,6 @@ fn used_result(end: &End) -> Value {
             json!({"verdict": conclude::verdict_of(diagnosis).name(), "id": diagnosis.id})
         }
     }
-}
-
-fn defaults(runbook: &Runbook) -> Map<String, Value> {
-    let known = runbook.params.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
-    known.collect()
-}
-
-/// Evaluates a probe's arguments; one that may be left out is left out when it is unknown.
-fn arguments(spec: &Spec, with: &[(String, Arg)], names: &Bindings) -> Result<Value, String> {
-    // Deriving the types takes longer than all the rest, and few arguments need them.
-    let optional = |name: &str| {
-        let field = types::of(spec).args.field(name);
-        field.is_some_and(|field| field.nullable || field.default.is_some())
-    };
-    let mut args = Map::new();
-    for (name, arg) in with {
-        match arg.value(names) {
-            Known::Value(Value::Null) if optional(name) => {}
-            Known::Value(value) => {
-                args.insert(name.clone(), value);
-            }
-            Known::Unknown(_) if optional(name) => {}
-            Known::Unknown(on) => return Err(on),
-        }
-    }
-    Ok(Value::Object(args))
 }
 
 fn needed<'a>(

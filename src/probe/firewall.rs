@@ -1,5 +1,6 @@
 //! `firewall`: which local nftables rule would decide about this very packet, and did it?
 
+mod clients;
 mod conclude;
 mod iptables;
 mod lookup;
@@ -24,9 +25,8 @@ use crate::sys::netlink::NetlinkError;
 use crate::wire::nft::{Family, Ruleset};
 
 use conclude::{Readings, conclude, witnesses};
-use packet::Packet;
 use question::Question;
-use walk::{Decision, decide};
+use walk::decide;
 
 /// How long the answers to our SYNs may take until their counter must have grown; longer than a
 /// round trip around the world.
@@ -59,6 +59,10 @@ pub struct FirewallArgs {
     /// How many SYNs to send between two readings of the counters; 0 reads the rules only.
     #[serde(default = "default_shots")]
     pub shots: u32,
+    /// How long to watch the counters while clients come, in milliseconds, when the question is what
+    /// happens to a client's SYN; 0 reads the rules only.
+    #[serde(default)]
+    pub watch_ms: u32,
 }
 
 fn default_shots() -> u32 {
@@ -76,6 +80,8 @@ pub enum Direction {
     Input,
     /// The answer to our SYN on its way in.
     Reply,
+    /// Our answer to a client's SYN on its way out; asked along with `input`.
+    Answer,
 }
 
 /// What the rules say of the packet.
@@ -124,10 +130,14 @@ pub struct FirewallSeen {
     pub outcome: FirewallOutcome,
     /// The rule or policy that decides; null when everything accepts.
     pub rule: Option<DecidingRule>,
-    /// Whether the deciding counter grew by at least our SYNs; null without a counter.
+    /// Whether the deciding counter grew by at least our SYNs, or, without any, at all while it was
+    /// watched; null without a counter.
     pub counted: Option<bool>,
     /// SYNs sent between the two readings.
     pub shots: u32,
+    /// The clients that the rule concerns, in words, when it is not all of them: those of one family
+    /// or interface, those that it matches, those that no earlier rule lets in. Null for all.
+    pub partial: Option<String>,
     /// Rules on the way that could not be evaluated, as text.
     pub not_evaluated: Vec<String>,
     /// Whether iptables-legacy rules may exist beside, which nftables does not show; null when that
@@ -152,7 +162,10 @@ impl Probe for Firewall {
             Ok((ruleset, Question::from_args(&asked)?))
         })
         .await?;
-        let packet = deciding_packet(&ruleset, &question.packets);
+        if !question.clients.is_empty() {
+            return about_clients(ruleset, question, args.watch_ms).await;
+        }
+        let packet = &question.packet;
         let decision = decide(&ruleset, packet);
         let mut readings = Readings::new(&ruleset);
         let witnesses = witnesses(&decision);
@@ -179,8 +192,14 @@ impl Probe for Firewall {
             Some(handle) => format!("rule {handle} of {place}: {}", rule.text),
             None => format!("{place}: {}", rule.text),
         };
+        let what = match &seen.partial {
+            Some(clients) => format!("{what} ({clients})"),
+            None => what,
+        };
         match rule.packets_grown {
-            Some(grown) if seen.shots > 0 => format!("{what}; its counter grew by {grown}"),
+            Some(grown) if seen.shots > 0 || grown > 0 => {
+                format!("{what}; its counter grew by {grown}")
+            }
             _ => what,
         }
     }
@@ -235,14 +254,44 @@ fn read(
     sys::nft::chain_rules(*family, table, chain).map_err(|error| cannot_list(&error))
 }
 
-/// A client of any family: the first packet that something decides about, else the first.
-fn deciding_packet<'a>(ruleset: &Ruleset, packets: &'a [Packet]) -> &'a Packet {
-    let decided = |packet: &&Packet| {
-        let Decision { ends, doubts, .. } = decide(ruleset, packet);
-        ends.is_some() || !doubts.is_empty()
-    };
-    let found = packets.iter().find(decided).or(packets.first());
-    found.expect("a question has at least one packet")
+/// Looks at what happens to the SYNs of clients and to our answers, while some may come.
+async fn about_clients(
+    ruleset: Ruleset,
+    question: Question,
+    watch_ms: u32,
+) -> Result<FirewallSeen, Why> {
+    let watch = Duration::from_millis(watch_ms.into());
+    let start = sys::clock::now();
+    let (ruleset, question, chains, mut readings) = blocking(move || {
+        let chains = clients::witnesses(&clients::judge(&ruleset, &question.clients));
+        let mut readings = Readings::new(&ruleset);
+        for chain in chains.iter().filter(|_| !watch.is_zero()) {
+            readings.before(&read(chain)?);
+        }
+        Ok((ruleset, question, chains, readings))
+    })
+    .await?;
+    let watched = !watch.is_zero() && !chains.is_empty();
+    if watched {
+        tokio::time::sleep(watch.saturating_sub(start.elapsed())).await;
+    }
+    blocking(move || {
+        for chain in chains.iter().filter(|_| watched) {
+            readings.after(&read(chain)?);
+        }
+        let legacy = [false, true].map(|v6| {
+            let asked = question.clients.iter().any(|client| client.syn.v6 == v6);
+            if asked { sys::nft::legacy_tables(v6) } else { Some(false) }
+        });
+        let legacy = match legacy {
+            [Some(true), _] | [_, Some(true)] => Some(true),
+            [Some(false), Some(false)] => Some(false),
+            _ => None,
+        };
+        let judged = clients::judge(&ruleset, &question.clients);
+        Ok(clients::conclude(&ruleset, &judged, &readings, legacy))
+    })
+    .await
 }
 
 fn cannot_list(error: &NetlinkError) -> Why {

@@ -227,7 +227,14 @@ impl Probe for Listeners {
                 ),
                 None => format!("port {}: nobody here", seen.port),
             },
-            ListenersOutcome::None => format!("port {}: nobody listens", seen.port),
+            ListenersOutcome::None => match seen.namespaces_unseen {
+                Some(unseen @ 1..) => format!(
+                    "port {}: nobody listens; {unseen} other network namespaces could not be \
+                     looked into",
+                    seen.port
+                ),
+                _ => format!("port {}: nobody listens", seen.port),
+            },
         }
     }
 }

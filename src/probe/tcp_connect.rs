@@ -45,6 +45,10 @@ pub struct TcpConnectArgs {
     /// Whether to add as many attempts again when the first ones stay silent or disagree.
     #[serde(default = "default_second_batch")]
     pub second_batch: bool,
+    /// Whether to keep the pace to the end whatever earlier attempts met, towards this machine too: for
+    /// sampling over a while. Otherwise two equal ICMP errors end it.
+    #[serde(default)]
+    pub steady: bool,
     /// Whether to find out, when refused, with which TTL the RST arrives (about 31 more SYNs).
     #[serde(default = "default_origin")]
     pub rst_origin: bool,
@@ -112,6 +116,9 @@ pub struct ConnectEntry {
     /// Whether the first attempts opened and none after them (at least two each), as with a limit on
     /// new connections.
     pub opened_first: bool,
+    /// The numbers of the attempts that did not open, from 1 in the order of sending, 50 at most.
+    #[serde(default)]
+    pub missed: Vec<u32>,
     /// The errno's name of the failure, for example `ECONNREFUSED`.
     pub errno: Option<String>,
     /// The ICMP error that answered.
@@ -179,6 +186,9 @@ pub struct ConnectSeen {
     /// Whether the first attempts opened and none after them (at least two each), as with a limit on
     /// new connections.
     pub opened_first: bool,
+    /// The numbers of the attempts that did not open, from 1 in the order of sending, 50 at most.
+    #[serde(default)]
+    pub missed: Vec<u32>,
     /// The errno's name of the failure.
     pub errno: Option<String>,
     /// The ICMP error that answered.
@@ -224,6 +234,7 @@ impl Probe for TcpConnect {
             pace: Duration::from_millis(args.pace_ms.into()),
             patience: Duration::from_millis(args.patience_ms.into()),
             second_batch: args.second_batch,
+            steady: args.steady,
         };
         let before = Snapshot::take();
         let (all, window) =

@@ -111,7 +111,7 @@ impl Reader {
 
         let scope = if self.trusted { Scope::open() } else { scope(&params, entries) };
         let ids: Vec<String> = entries.iter().map(|(key, _)| key.name.clone()).collect();
-        let around = Around { steps: &ids, catalogue: &catalogue };
+        let around = Around { steps: &ids, catalogue: &catalogue, uses: false };
         let mut drafts = Vec::with_capacity(entries.len());
         for (key, node) in entries {
             let draft = self.step(key, node, &scope, &around, books);

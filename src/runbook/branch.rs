@@ -13,7 +13,7 @@ use crate::model::report::Status;
 use crate::model::types::Type;
 
 /// Words that stand for an end instead of a step.
-pub(super) const ENDS: [&str; 2] = ["healthy", "inconclusive"];
+pub(super) const ENDS: [&str; 3] = ["healthy", "inconclusive", "as_used"];
 
 const STATUSES: [(&str, Status); 4] = [
     ("pass", Status::Pass),
@@ -52,6 +52,8 @@ pub(super) struct Around<'a> {
     pub(super) steps: &'a [String],
     /// The diagnoses.
     pub(super) catalogue: &'a Catalogue,
+    /// Whether these are the arms of a step that uses another runbook.
+    pub(super) uses: bool,
 }
 
 impl Around<'_> {
@@ -235,6 +237,12 @@ impl Reader {
         match (id, around.step(id)) {
             ("healthy", _) => Next::Healthy,
             ("inconclusive", _) => Next::Inconclusive,
+            ("as_used", _) if around.uses => Next::AsUsed,
+            ("as_used", _) => {
+                let message = "`as_used` stands only in a step that uses another runbook";
+                self.wrong(Code::LEADS, &node.span, message, None);
+                self.nowhere()
+            }
             (_, Some(step)) => Next::Goto(step),
             (_, None) => {
                 self.unknown_step(node, id, around);

@@ -194,6 +194,9 @@ pub enum Next {
     /// The deciding step could not look: the engine concludes `inconclusive.permission`, `.budget` or
     /// `.unsupported` by the reason.
     Inconclusive,
+    /// To the end that the used runbook came to, its diagnosis included (keyword `as_used`, only in a
+    /// `use` step).
+    AsUsed,
     /// To a diagnosis.
     Conclude(Box<Conclusion>),
 }

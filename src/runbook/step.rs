@@ -128,6 +128,7 @@ impl Reader {
             ),
         };
         let fields = self.fields(node, what, known)?;
+        let around = &Around { uses: kind.name == "use", ..*around };
         let own_key = node_of_key(key);
         let inner = match scope.find(&key.name) {
             Some(seen) => scope.clone().with("result", seen.clone()),

@@ -7,6 +7,7 @@ use netlink_bindings::rt_route::{OpGetrouteDo, Request, Rtmsg};
 use netlink_bindings::traits::NetlinkRequest;
 
 use crate::sys::netlink::Netlink;
+use crate::sys::rtnl::Rtnl;
 
 /// The end of a route lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,34 @@ pub fn toward(address: IpAddr) -> Option<Egress> {
         device: name.to_string_lossy().into_owned(),
         source: attributes.get_prefsrc().ok(),
     })
+}
+
+/// Lists the interfaces by which others may reach this machine, each with whether it is for IPv6: those
+/// that are up and have an address that is not link-local. Empty when the kernel does not tell.
+pub fn ways_in() -> Vec<(String, bool)> {
+    let tables = Rtnl::open().ok().and_then(|mut rtnl| {
+        let addresses = rtnl.addresses().ok()?;
+        Some((rtnl.links().ok()?, addresses))
+    });
+    let Some((links, addresses)) = tables else {
+        return Vec::new();
+    };
+    let mut ways = Vec::new();
+    for link in links.iter().filter(|link| link.up && !link.loopback) {
+        for v6 in [false, true] {
+            let reached = addresses.iter().any(|entry| {
+                entry.device == link.index
+                    && match entry.address {
+                        IpAddr::V4(_) => !v6,
+                        IpAddr::V6(own) => v6 && !own.is_unicast_link_local(),
+                    }
+            });
+            if reached {
+                ways.push((link.name.clone(), v6));
+            }
+        }
+    }
+    ways
 }
 
 /// Returns an interface's index; `None` when there is none of that name.

@@ -16,8 +16,8 @@ use crate::wire::inet_diag::{Query, State};
 use crate::wire::proc_net_tcp::Line;
 
 /// How long the reading of `/proc/PID/net/tcp` of all namespaces may take. Each reading walks over
-/// all sockets of the machine, of whatever namespace.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// all sockets of the machine, of whatever namespace; on a busy one that takes a while.
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// Processes of a namespace that are tried when one ends meanwhile.
 const TRIES: usize = 3;
 

@@ -55,6 +55,15 @@ fn main() -> ExitCode {
         "coverage: every diagnosis that a runbook concludes has a scenario",
         || covered,
     )];
+    let unable = obstacle.clone();
+    trials.push(Trial::ignorable_test(
+        "coverage: whatever is changed on a host is noticed",
+        move || match unable {
+            None => seen::check().map(|()| Completion::Completed),
+            Some(reason) if required => Err(reason.into()),
+            Some(reason) => Ok(Completion::ignored_with(reason)),
+        },
+    ));
     for (layer, scenarios) in layers {
         for scenario in scenarios {
             let scenario = Arc::new(scenario);

@@ -212,6 +212,7 @@ impl Held {
             pause => Duration::from_millis(parsed(pause)?),
         };
         if accepts == "read" {
+            listener.set_nonblocking(true)?;
             std::thread::spawn(move || read_all(&listener));
             return Ok(());
         }
@@ -241,14 +242,13 @@ fn read_all(listener: &TcpListener) {
             continue;
         }
         let ready: Vec<bool> = ready.iter().map(|fd| fd.any() == Some(true)).collect();
-        let mut of_clients = ready[1..].iter();
+        let mut of_clients = ready.iter().skip(1);
         clients.retain_mut(|client| {
             let ready = of_clients.next().copied().unwrap_or(false);
             !ready || client.read(&mut buffer).is_ok_and(|size| size > 0)
         });
-        if ready[0]
-            && let Ok((client, _)) = listener.accept()
-        {
+        // All who wait, else every one of a crowd would cost a look at all the others.
+        while let Ok((client, _)) = listener.accept() {
             clients.push(client);
         }
     }

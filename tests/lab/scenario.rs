@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::dns_server::{self, Zone};
 use crate::expect::{Expect, essence};
 use crate::lab::Lab;
+use crate::net::has_other_users;
 use crate::process::Process;
 use crate::run::{self, Forbidden, Invocation, Limits, Mode};
 use crate::seen::Settings;
@@ -300,6 +301,12 @@ impl Scenario {
         self.root.iter().chain(&self.nobody).flat_map(Expect::ids)
     }
 
+    /// Nobody has to be somebody else than the lab, which takes a root with other users.
+    pub(crate) fn needs_other_users(mut self) -> Scenario {
+        self.nobody = self.nobody.filter(|_| has_other_users());
+        self
+    }
+
     pub(crate) fn runs_in(&self, mode: Mode) -> bool {
         self.expectation(mode).is_some()
     }
@@ -343,7 +350,7 @@ impl Scenario {
     fn set_up(&self) -> io::Result<Lab> {
         let mut lab = Lab::build(self.topology, self.cable.clone())?;
         if self.ping {
-            let everybody = if crate::net::has_other_users() { "0 65534" } else { "0 0" };
+            let everybody = if has_other_users() { "0 65534" } else { "0 0" };
             lab.host("c").sysctl("net/ipv4/ping_group_range", everybody)?;
         }
         for (port, how) in &self.services {

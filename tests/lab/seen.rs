@@ -7,6 +7,8 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use libtest_mimic::Failed;
+
 use crate::net::Host;
 
 /// A state of a TCP socket, as in `/proc/net/tcp`.
@@ -106,6 +108,32 @@ impl Settings {
         }
         changes
     }
+}
+
+/// Changes one thing of each kind, and sees whether each is noticed and nothing else.
+pub(crate) fn check() -> Result<(), Failed> {
+    let host = Host::new("changed")?;
+    host.ip("link add v0 type veth peer name v1\nlink set v0 up\nlink set v1 up")?;
+    let before = Settings::of(&host)?;
+    let again = before.changes(&Settings::of(&host)?);
+    if !again.is_empty() {
+        return Err(format!("nothing was changed, and yet: {again:?}").into());
+    }
+    host.sysctl("net/ipv4/tcp_syncookies", "0")?;
+    host.nft("add table inet changed")?;
+    host.ip("addr add 10.4.1.2/24 dev v0\naddr add fd04:1::2/64 dev v0 nodad\n\
+         route add 10.9.0.0/16 via 10.4.1.1\nroute add fd09::/64 via fd04:1::1\n\
+         rule add fwmark 7 lookup 77\nneigh add 10.4.1.1 lladdr 02:00:00:00:00:01 dev v0\n\
+         link set v1 mtu 1400")?;
+    host.ip6("rule add fwmark 7 lookup 77")?;
+    let socket = host.enter(|| std::net::UdpSocket::bind("127.0.0.1:9"))?;
+    let changes = before.changes(&Settings::of(&host)?);
+    drop(socket);
+    let unnoticed: Vec<&&str> = (before.0.keys())
+        .filter(|what| **what != "queueing discipline")
+        .filter(|what| !changes.iter().any(|change| change.starts_with(**what)))
+        .collect();
+    if unnoticed.is_empty() { Ok(()) } else { Err(format!("not noticed: {unnoticed:?}").into()) }
 }
 
 /// Reads every setting below a folder, as `path = value`.

@@ -297,13 +297,74 @@ in_namespace! {
         let input = |port: u16| seen(json!({ "port": port, "direction": "input", "device": "d0" }));
         assert_eq!(input(22)["outcome"], "accepts");
         assert_eq!(input(22)["shots"], 0);
-        assert_eq!(input(23)["outcome"], "drops", "by IPv6");
+        assert_eq!(input(22)["partial"], Value::Null);
+        assert_eq!(input(23)["outcome"], "drops");
+        assert_eq!(input(23)["partial"], "IPv6 clients");
+        assert_eq!(input(26)["partial"], Value::Null, "everybody");
         let some = input(24);
         assert_eq!(some["outcome"], "drops");
         assert_eq!(some["not_evaluated"][0], "inet t i: ip saddr 192.0.2.0/24 tcp dport 24 accept");
         assert_eq!(input(25)["outcome"], "rejects");
         let one = seen(json!({ "port": 24, "direction": "input", "address": "192.0.2.7" }));
         assert_eq!(one["outcome"], "accepts");
+    }
+
+    fn clients_are_told_apart_by_interface_and_address() {
+        nft("table inet t { chain i { type filter hook input priority 0;
+                iifname d0 tcp dport 30 drop
+                iifname d9 tcp dport 31 drop
+                iifname lo accept
+                ip saddr 192.0.2.0/24 tcp dport 32 drop
+                ip saddr 203.0.113.0/24 drop
+                ct status dnat accept
+                tcp dport 34 limit rate 10/second accept
+                ip saddr 192.0.2.0/24 accept
+                ip6 saddr 2001:db8::/64 accept
+                tcp dport { 34, 35 } drop } }
+            table netdev n { chain i { type filter hook ingress device d0 priority 0;
+                tcp dport 36 drop } }");
+        let input = |port: u16| seen(json!({ "port": port, "direction": "input" }));
+        let all = input(30);
+        assert_eq!((&all["outcome"], &all["partial"]), (&json!("drops"), &Value::Null));
+        assert_eq!(input(31)["outcome"], "undecided", "only the rule for any port is left");
+        let network = input(32);
+        assert_eq!(network["outcome"], "drops");
+        assert_eq!(network["partial"], "clients that this rule matches");
+        assert_eq!(network["rule"]["text"], "ip saddr 192.0.2.0/24 tcp dport 32 drop");
+        let limited = input(34);
+        assert_eq!(limited["outcome"], "drops");
+        assert_eq!(
+            limited["partial"],
+            "clients that no earlier rule lets in, such as: \
+             tcp dport 34 limit rate 10/second accept"
+        );
+        let listed = input(35);
+        assert_eq!(
+            listed["partial"],
+            "clients that no earlier rule lets in, such as: ip saddr 192.0.2.0/24 accept"
+        );
+        assert_eq!(input(36)["rule"]["hook"], "ingress");
+    }
+
+    fn what_may_be_an_exception_for_translated_packets_alone_is_none() {
+        nft("table inet t { chain i { type filter hook input priority 0; policy drop;
+                ct state established,related accept
+                ct status dnat accept
+                iifname lo accept
+                tcp dport 22 accept } }");
+        let shut = seen(json!({ "port": 80, "direction": "input" }));
+        assert_eq!((&shut["outcome"], &shut["partial"]), (&json!("drops"), &Value::Null));
+    }
+
+    fn our_answers_to_clients_pass_the_rules_as_well() {
+        nft("table inet t { chain o { type filter hook output priority 0;
+                ct state new drop
+                tcp sport 80 drop
+                tcp dport 81 drop } }");
+        let seen = |port: u16| seen(json!({ "port": port, "direction": "input" }));
+        assert_eq!(seen(80)["outcome"], "drops");
+        assert_eq!(seen(80)["rule"]["hook"], "output");
+        assert_eq!(seen(81)["outcome"], "accepts");
     }
 
     fn what_leaves_by_the_loopback_comes_in_by_it() {

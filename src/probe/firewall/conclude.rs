@@ -68,6 +68,12 @@ impl Readings {
         grown.any(|grown| grown >= u64::from(self.shots))
     }
 
+    /// Growth of a counter that counts exactly the packets that meet the rule's fate; `None` without
+    /// such a counter or while nothing was read twice.
+    pub(super) fn growth(&self, place: &Place<'_>) -> Option<u64> {
+        self.of(place).filter(|reading| reading.exact)?.grown()
+    }
+
     fn of(&self, place: &Place<'_>) -> Option<&Reading> {
         let rule = place.rule?;
         self.counters.iter().find(|reading| reading.is_of(rule))
@@ -75,8 +81,7 @@ impl Readings {
 
     /// Growth of a counter that counts exactly the packets that meet the rule's fate.
     fn proof(&self, place: &Place<'_>) -> Option<u64> {
-        let reading = self.of(place).filter(|reading| reading.exact)?;
-        reading.grown().filter(|_| self.shots > 0)
+        self.growth(place).filter(|_| self.shots > 0)
     }
 }
 
@@ -106,7 +111,7 @@ pub(super) fn witnesses(decision: &Decision<'_>) -> Vec<(Family, String, String)
 }
 
 /// Lists what may end the packet, in the order of its way.
-fn suspects<'d, 'a>(decision: &'d Decision<'a>) -> impl Iterator<Item = &'d Place<'a>> {
+pub(super) fn suspects<'d, 'a>(decision: &'d Decision<'a>) -> impl Iterator<Item = &'d Place<'a>> {
     let doubts = decision.doubts.iter().filter(|doubt| doubt.drops);
     doubts.map(|doubt| &doubt.place).chain(&decision.ends)
 }
@@ -164,19 +169,24 @@ pub(super) fn conclude(
         rule,
         counted,
         shots: readings.shots,
+        partial: None,
         not_evaluated,
         legacy_tables,
     }
 }
 
-fn same(a: &Place<'_>, b: &Place<'_>) -> bool {
+pub(super) fn same(a: &Place<'_>, b: &Place<'_>) -> bool {
     match (a.rule, b.rule) {
         (Some(a), Some(b)) => std::ptr::eq(a, b),
         _ => false,
     }
 }
 
-fn deciding_rule(rules: &Ruleset, place: &Place<'_>, readings: &Readings) -> DecidingRule {
+pub(super) fn deciding_rule(
+    rules: &Ruleset,
+    place: &Place<'_>,
+    readings: &Readings,
+) -> DecidingRule {
     let reading = readings.of(place);
     DecidingRule {
         family: place.chain.family.name().to_owned(),
@@ -191,21 +201,21 @@ fn deciding_rule(rules: &Ruleset, place: &Place<'_>, readings: &Readings) -> Dec
     }
 }
 
-fn text(rules: &Ruleset, place: &Place<'_>) -> String {
+pub(super) fn text(rules: &Ruleset, place: &Place<'_>) -> String {
     match place.rule {
         Some(rule) => rule_text(rules, rule),
         None => "policy drop".to_owned(),
     }
 }
 
-fn located(rules: &Ruleset, place: &Place<'_>) -> String {
+pub(super) fn located(rules: &Ruleset, place: &Place<'_>) -> String {
     let chain = place.chain;
     let text = text(rules, place);
     format!("{} {} {}: {text}", chain.family.name(), chain.table, chain.name)
 }
 
 /// Who manages the rules: by the deciding rule when there is one, else by any name that shows.
-fn owner(rules: &Ruleset, place: Option<&Place<'_>>) -> Option<String> {
+pub(super) fn owner(rules: &Ruleset, place: Option<&Place<'_>>) -> Option<String> {
     let of_table = |table: &str| (table == "firewalld").then_some("firewalld");
     let of_chain = |chain: &str| match chain {
         chain if chain.starts_with("ufw-") || chain.starts_with("ufw6-") => Some("ufw"),

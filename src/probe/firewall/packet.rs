@@ -56,7 +56,7 @@ impl Packet {
         ];
         match self.direction {
             Direction::Output if self.loopback() => &ROUND,
-            Direction::Output => &OUT,
+            Direction::Output | Direction::Answer => &OUT,
             Direction::Input | Direction::Reply => &IN,
         }
     }
@@ -69,6 +69,11 @@ impl Packet {
             Family::Ip6 => self.v6,
             Family::Arp | Family::Bridge => false,
         }
+    }
+
+    /// Says whether the packet is the answer to a SYN.
+    pub(super) fn answers(&self) -> bool {
+        matches!(self.direction, Direction::Reply | Direction::Answer)
     }
 
     /// Says whether the packet stays on this machine.

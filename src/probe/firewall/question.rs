@@ -10,12 +10,23 @@ use crate::sys;
 /// What is asked about.
 #[derive(Debug)]
 pub(super) struct Question {
-    /// The packet; one of each family when any client is meant. Never empty.
-    pub(super) packets: Vec<Packet>,
+    /// The packet, when one certain packet is meant.
+    pub(super) packet: Packet,
+    /// The packets of clients, when any client is meant: one for each family and interface.
+    pub(super) clients: Vec<Client>,
     /// Where our SYNs would go.
     pub(super) target: Option<SocketAddr>,
     /// Where they would come from, when the caller said so.
     pub(super) bind: Option<IpAddr>,
+}
+
+/// What passes between a client and this machine.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// Its SYN.
+    pub(super) syn: Packet,
+    /// Our SYN-ACK.
+    pub(super) answer: Packet,
 }
 
 impl Question {
@@ -37,7 +48,7 @@ impl Question {
         };
         let route = match args.direction {
             Direction::Input => None,
-            Direction::Output | Direction::Reply => sys::egress::toward(remote),
+            Direction::Output | Direction::Reply | Direction::Answer => sys::egress::toward(remote),
         };
         let named = args.device.clone().or(scope);
         let routed = route.as_ref().map(|route| route.device.clone());
@@ -57,7 +68,7 @@ impl Question {
         let routed_source = route.and_then(|route| route.source);
         let here = own.or(routed_source);
         match args.direction {
-            Direction::Output => {
+            Direction::Output | Direction::Answer => {
                 packet.source = here;
                 packet.destination = Some(remote);
                 packet.local_destination = packet.device.is_some().then(|| packet.loopback());
@@ -68,37 +79,69 @@ impl Question {
                 packet.local_source = packet.device.is_some().then(|| packet.loopback());
             }
         }
-        Ok(Question { packets: vec![packet], target: Some(target), bind: own })
+        Ok(Question { packet, clients: Vec::new(), target: Some(target), bind: own })
     }
 
     fn any_client(args: &FirewallArgs, own: Option<IpAddr>) -> Result<Question, Why> {
         if args.direction != Direction::Input {
             return Err(Why::Depends { on: "address".to_owned() });
         }
-        let families = match own {
-            Some(own) => vec![own.is_ipv6()],
-            None => vec![false, true],
-        };
-        let packets = families.into_iter().map(|v6| {
-            let mut packet = blank(args, v6);
-            packet.destination = own;
-            packet.device = args.device.clone().map(device);
-            packet.local_source = packet.device.is_some().then(|| packet.loopback());
-            packet
-        });
-        Ok(Question { packets: packets.collect(), target: None, bind: None })
+        let clients: Vec<Client> = (ways_in(args, own).into_iter())
+            .map(|(name, v6)| {
+                let device = name.map(device);
+                let loopback = device.as_ref().map(|device| device.name == "lo");
+                let mut syn = blank(args, v6);
+                syn.destination = own;
+                syn.device = device.clone();
+                syn.local_source = loopback;
+                let mut answer = Packet { direction: Direction::Answer, ..syn.clone() };
+                (answer.source, answer.destination) = (own, None);
+                (answer.source_ports, answer.destination_ports) =
+                    (syn.destination_ports, syn.source_ports);
+                (answer.local_source, answer.local_destination) = (Some(true), loopback);
+                answer.flags = SYN_ACK;
+                Client { syn, answer }
+            })
+            .collect();
+        let packet = blank(args, own.is_some_and(|own| own.is_ipv6()));
+        Ok(Question { packet, clients, target: None, bind: None })
     }
 }
+
+/// Lists by which interfaces clients may come, and with which family. Where no interface has an
+/// address it is left open.
+fn ways_in(args: &FirewallArgs, own: Option<IpAddr>) -> Vec<(Option<String>, bool)> {
+    let meant = |v6: bool| own.is_none_or(|own| own.is_ipv6() == v6);
+    let open = |name: Option<&String>| {
+        [false, true].into_iter().filter(|v6| meant(*v6)).map(|v6| (name.cloned(), v6)).collect()
+    };
+    if let Some(name) = &args.device {
+        return open(Some(name));
+    }
+    let mut ways = sys::egress::ways_in();
+    ways.retain(|(_, v6)| meant(*v6));
+    ways.truncate(WAYS);
+    match ways.as_slice() {
+        [] => open(None),
+        _ => ways.into_iter().map(|(name, v6)| (Some(name), v6)).collect(),
+    }
+}
+
+/// Families and interfaces that are looked at; machines with more have them all alike.
+const WAYS: usize = 32;
 
 /// A packet of a direction, without what depends on addresses.
 fn blank(args: &FirewallArgs, v6: bool) -> Packet {
     let port = (args.port, args.port);
     let ours = sys::egress::local_ports().unwrap_or(CLIENT_PORTS);
-    let sends = args.direction == Direction::Output;
+    // An answer belongs to the process that listens.
+    let ours_to_send = args.direction == Direction::Output;
+    let sends = matches!(args.direction, Direction::Output | Direction::Answer);
     let (source_ports, destination_ports) = match args.direction {
         Direction::Output => (ours, port),
         Direction::Input => (CLIENT_PORTS, port),
         Direction::Reply => (port, ours),
+        Direction::Answer => (port, CLIENT_PORTS),
     };
     Packet {
         direction: args.direction,
@@ -108,14 +151,14 @@ fn blank(args: &FirewallArgs, v6: bool) -> Packet {
         source_ports,
         destination_ports,
         flags: match args.direction {
-            Direction::Reply => SYN_ACK,
+            Direction::Reply | Direction::Answer => SYN_ACK,
             Direction::Output | Direction::Input => SYN,
         },
         device: None,
         local_source: sends.then_some(true),
         local_destination: (!sends).then_some(true),
-        uid: sends.then(sys::caps::effective_uid),
-        gid: sends.then(sys::caps::effective_gid),
+        uid: ours_to_send.then(sys::caps::effective_uid),
+        gid: ours_to_send.then(sys::caps::effective_gid),
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Standing {
 
 impl Standing {
     pub(super) fn new(packet: Packet) -> Standing {
-        let fresh = packet.direction != Direction::Reply;
+        let fresh = !packet.answers();
         Standing {
             packet,
             hook: Hook::Output,
@@ -92,7 +92,7 @@ impl Standing {
             None => false,
         };
         Some(match key {
-            1 if tracked => slots(&[u8::from(self.packet.direction == Direction::Reply)]),
+            1 if tracked => slots(&[u8::from(self.packet.answers())]),
             3 if tracked => known(self.ct_mark),
             7 if tracked => slots(&[if self.packet.v6 { 10 } else { 2 }]),
             10 if tracked => slots(&[6]),
@@ -108,7 +108,7 @@ impl Standing {
             (_, Tri::Yes) => Some(UNTRACKED),
             (Hook::Ingress, _) => Some(INVALID),
             _ if early && self.priority < CONNTRACK => Some(INVALID),
-            _ if self.packet.direction == Direction::Reply => Some(ESTABLISHED),
+            _ if self.packet.answers() => Some(ESTABLISHED),
             _ => Some(NEW),
         }
     }

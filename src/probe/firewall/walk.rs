@@ -34,7 +34,7 @@ pub(super) struct Doubt<'a> {
 }
 
 /// What the rules say of a packet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Decision<'a> {
     /// Whether any rule or dropping policy stands on the way.
     pub(super) any_rules: bool,
@@ -82,7 +82,7 @@ fn base_chains<'a>(
         .filter_map(|chain| Some((chain, chain.base.as_ref()?)))
         .filter(|(chain, base)| base.hook == hook && packet.passes(chain.family))
         // Address translation looks at the first packet of a connection only.
-        .filter(|(_, base)| base.kind != "nat" || packet.direction != super::Direction::Reply)
+        .filter(|(_, base)| base.kind != "nat" || !packet.answers())
         .filter_map(|(chain, base)| Some((chain, base, on_device(base, packet)?)))
         .collect();
     found.reverse();

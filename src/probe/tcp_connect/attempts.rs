@@ -23,6 +23,8 @@ pub(super) struct Plan {
     pub(super) patience: Duration,
     /// Whether a second batch may follow.
     pub(super) second_batch: bool,
+    /// Whether the pace is kept to the end whatever comes back.
+    pub(super) steady: bool,
 }
 
 /// When the second batch starts, at the earliest, if the first is not answered by then.
@@ -42,12 +44,14 @@ pub(super) struct Attempts {
     pub(super) syns: Vec<std::time::Instant>,
     /// Whether all that opened were sent before all that did not; see [`opened_first`].
     pub(super) opened_first: bool,
+    /// The numbers, from 1, of the attempts that did not open.
+    pub(super) missed: Vec<u32>,
 }
 
 /// Makes the attempts to one address.
 pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
     let own = host::is_own(target.ip());
-    let pace = if own { plan.pace.min(OWN_PACE) } else { plan.pace };
+    let pace = if own && !plan.steady { plan.pace.min(OWN_PACE) } else { plan.pace };
     let start = Instant::now();
     // Total silence ends with the patience of the first batch. Where something does answer, the
     // second batch gets its own, so that a lost SYN can be repeated there too (after 1 s).
@@ -65,6 +69,7 @@ pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
     loop {
         let progress = Progress { tries: &tries, sent, due, extendable };
         match next(progress) {
+            Next::Done | Next::Settle if plan.steady && sent < due => {}
             Next::Done => break,
             Next::Settle => {
                 settled_at.get_or_insert_with(|| Instant::now() + grace(&tries));
@@ -113,7 +118,8 @@ pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
     let unanswered = usize::try_from(sent).unwrap_or(usize::MAX).saturating_sub(tries.len());
     tries.extend(std::iter::repeat_n(SILENT, unanswered));
     let opened_first = opened_first(&opened, sent);
-    Attempts { target, own, tries, syns, opened_first }
+    let missed = (1..=sent).filter(|number| !opened.contains(number)).collect();
+    Attempts { target, own, tries, syns, opened_first, missed }
 }
 
 /// Whether the first attempts opened and none after them, at least two each: `opened` are the

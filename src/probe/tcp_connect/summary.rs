@@ -8,6 +8,9 @@ use crate::probe::tcp_connect::{ConnectEntry, ConnectOutcome, ConnectSeen, Finis
 use crate::sys::counters::Snapshot;
 use crate::sys::errno;
 
+/// Failed attempts that are numbered at most.
+const MOST_MISSED: usize = 50;
+
 /// Sums up all addresses; times and counters are filled in by the caller.
 pub(super) fn summarise(results: &[Finished], port: u16) -> ConnectSeen {
     let entries: Vec<ConnectEntry> = results.iter().map(entry).collect();
@@ -28,6 +31,7 @@ pub(super) fn summarise(results: &[Finished], port: u16) -> ConnectSeen {
         local_errors: best.map_or(0, |best| best.local_errors),
         retransmitted: best.map_or(0, |best| best.retransmitted),
         opened_first: best.is_some_and(|best| best.opened_first),
+        missed: best.map(|best| best.missed.clone()).unwrap_or_default(),
         errno: best.and_then(|best| best.errno.clone()),
         icmp: best.and_then(|best| best.icmp),
         rejected_by: best.and_then(|best| best.icmp).map(|icmp| icmp.from.to_string()),
@@ -66,6 +70,7 @@ fn entry(result: &Finished) -> ConnectEntry {
         local_errors: verdict.tally.local_errors,
         retransmitted: verdict.tally.retransmitted,
         opened_first: result.attempts.opened_first,
+        missed: result.attempts.missed.iter().copied().take(MOST_MISSED).collect(),
         errno: verdict.errno.map(errno::name),
         icmp: verdict.icmp,
         answer_min_ms: verdict.times.first().copied(),
@@ -216,7 +221,14 @@ mod tests {
         Finished {
             address: address.to_owned(),
             verdict: classify(&tries),
-            attempts: Attempts { target, own: false, tries, syns: Vec::new(), opened_first: false },
+            attempts: Attempts {
+                target,
+                own: false,
+                tries,
+                syns: Vec::new(),
+                opened_first: false,
+                missed: Vec::new(),
+            },
             rst_ttl: None,
         }
     }

@@ -76,8 +76,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         review("the kernel has its defaults").expect(healthy().quiet()),
         on_server("the buffers are smaller than rate times round trip")
             .process("s", shop())
-            .diagnose(":8080 --runbook kernel --param rate_mbit=10000 --param rtt_ms=200")
-            .expect(degraded("kernel.buffers_below_bdp").here()),
+            .diagnose("--runbook kernel --param rate_mbit=10000 --param rtt_ms=200")
+            .expect(degraded("kernel.buffers_below_bdp").here().naming("250000000")),
         on_server("cookies are on and a handful of handshakes is open")
             .process("s", shop())
             .flood(8080, 40, 0)

@@ -6,6 +6,7 @@ mod dns;
 mod firewall;
 mod healthy;
 mod host;
+mod intermittent;
 mod kernel;
 mod link;
 mod meta;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Scenario>)> {
         ("tcp", tcp::all()),
         ("mtu", mtu::all()),
         ("distance", distance::all()),
+        ("intermittent", intermittent::all()),
         ("meta", meta::all()),
         ("read-only", read_only::all()),
         ("server", server::all()),

@@ -57,6 +57,13 @@ pub(crate) fn all() -> Vec<Scenario> {
             .abandoned(8080, 120)
             .diagnose(":8080 --runbook close_wait")
             .expect(fault("socket.close_wait_leak")),
+        client("a sample of many connections leaves the client as it was")
+            .diagnose("10.4.3.2:80 --runbook intermittent --param attempts=10 --param pace_ms=30")
+            .expect(healthy().within_ms(8000)),
+        server("a sample of its own service leaves the server as it was")
+            .process("s", process("own").listens("127.0.0.1:8081", 128, Accepts::Reads))
+            .diagnose(":8081 --runbook intermittent --param attempts=10 --param pace_ms=30")
+            .expect(healthy().within_ms(8000)),
         server("a review of the kernel's settings leaves the server as it was")
             .sysctl("s", "net/ipv4/tcp_window_scaling", "0")
             .diagnose(":8080 --runbook kernel")

@@ -3,12 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use crate::expect::{Expect, degraded, fault, inconclusive};
+use crate::expect::{Expect, degraded, fault, healthy, inconclusive};
 use crate::lab::Lab;
 use crate::load::{Flood, Ongoing, knocking};
 use crate::process::{Accepts, process};
 use crate::rules::{chain, policy, to_port};
 use crate::scenario::{Scenario, scenario};
+use crate::scenarios::server_healthy::FIREWALLD;
 use crate::seen::{State, counter, sockets, wait_for};
 
 /// Nothing but the firewall is left to look at, and that takes a privilege.
@@ -139,7 +140,8 @@ fn nobody_listens() -> Vec<Scenario> {
         on_server("the listener at loopback is our own and we are nobody")
             .process("s", shop().by_user(65_534).listens("127.0.0.1:8080", 128, Accepts::Reads))
             .diagnose(":8080")
-            .expect(loopback().naming("shop").naming_process("shop")),
+            .expect(loopback().naming("shop").naming_process("shop"))
+            .needs_other_users(),
         on_server("the listener takes IPv6 alone")
             .process("s", shop().listens_v6_only(8080, Accepts::Reads))
             .diagnose(":8080")
@@ -152,15 +154,13 @@ fn nobody_listens() -> Vec<Scenario> {
         on_server("the listener is in another network namespace")
             .process_apart(process("boxed").listens("0.0.0.0:7431", 128, Accepts::Reads))
             .diagnose(":7431")
-            .expect(none().naming("boxed").naming_process("boxed"))
-            // Whose namespace a process is in is hidden from others, so only that somebody listens.
-            .for_nobody(none()),
+            // Whoever asks: /proc tells everybody, and here nobody else is in that namespace.
+            .expect(none().naming("boxed").naming_process("boxed").within_ms(4000)),
         on_server("the IPv6 listener is in another network namespace")
             .process_apart(process("boxed").listens("[::]:7432", 128, Accepts::Reads))
             .diagnose(":7432")
-            .expect(none().naming("boxed").naming_process("boxed"))
-            // Whose namespace a process is in is hidden from others, so only that somebody listens.
-            .for_nobody(none()),
+            // Whoever asks: /proc tells everybody, and here nobody else is in that namespace.
+            .expect(none().naming("boxed").naming_process("boxed").within_ms(4000)),
         on_server("a client asks its own address and only loopback listens")
             .run_on("c")
             .process("c", shop().listens("127.0.0.1:5432", 128, Accepts::Reads))
@@ -188,9 +188,11 @@ fn units() -> Vec<Scenario> {
     };
     vec![
         in_group("the listener at loopback is a unit of systemd", "shop.service")
-            .expect(loopback().naming("shop.service")),
+            .expect(loopback().naming("shop.service"))
+            .needs_other_users(),
         in_group("the listener at loopback is in a container", CONTAINER)
-            .expect(loopback().naming("4c01db0b339c")),
+            .expect(loopback().naming("4c01db0b339c"))
+            .needs_other_users(),
     ]
 }
 
@@ -214,7 +216,8 @@ fn queues() -> Vec<Scenario> {
             .knocking(8080, 40)
             .counted("ListenOverflows", 3)
             .diagnose(":8080")
-            .expect(queue().naming("stuck").naming_process("stuck")),
+            .expect(queue().naming("stuck").naming_process("stuck"))
+            .needs_other_users(),
         on_server("the service accepts too slowly and its short queue overflows")
             .process("s", process("slow").listens("0.0.0.0:8080", 3, Accepts::EveryMs(200)))
             .knocking(8080, 10)
@@ -323,10 +326,18 @@ fn rules() -> Vec<Scenario> {
             .nft("s", chain("input", "ip saddr 10.4.1.0/24 tcp dport 8080 counter drop"))
             .knocking(8080, 40)
             .for_nobody(unseen())
-            .for_root(degraded("fw.input_drop").here()),
+            .for_root(degraded("fw.input_drop").here().confirmed().naming("10.4.1.0/24")),
+        serving("an input rule drops the port for one network and nobody of it calls")
+            .nft("s", chain("input", "ip saddr 10.4.1.0/24 tcp dport 8080 counter drop"))
+            .for_root(healthy().finding("fw.input_drop").naming("10.4.1.0/24")),
+        serving("only one network is let in, and others knock")
+            .nft("s", policy("input", "drop", "iif lo accept; ct state established,related accept; ip saddr 10.9.0.0/16 tcp dport 8080 accept; tcp dport 8080 counter drop"))
+            .knocking(8080, 40)
+            .for_nobody(unseen())
+            .for_root(degraded("fw.input_drop").here().confirmed().naming("10.9.0.0/16")),
         serving("an input rule drops the port for IPv6 alone")
             .nft("s", chain("input", "meta nfproto ipv6 tcp dport 8080 counter drop"))
-            .for_root(drop().or("degraded", "fw.input_drop")),
+            .for_root(healthy().finding("fw.input_drop").naming("IPv6 clients")),
         serving("an input rule rejects the port")
             .nft("s", to_port("input", 8080, "reject"))
             .for_root(reject()),
@@ -335,6 +346,9 @@ fn rules() -> Vec<Scenario> {
             .knocking(8080, 40)
             .for_nobody(firewall_unseen().or("fault", "fw.reject").or("fault", "fw.input_drop"))
             .for_root(reject()),
+        serving("the rules of firewalld reject the port")
+            .nft("s", FIREWALLD.replace("tcp dport 8080 accept\n", ""))
+            .for_root(reject().naming("firewalld")),
         serving("an input rule resets the port")
             .nft("s", to_port("input", 8080, "reject with tcp reset"))
             .for_root(reject()),

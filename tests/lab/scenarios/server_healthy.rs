@@ -57,6 +57,25 @@ pub(crate) fn all() -> Vec<Scenario> {
         serving("the firewall drops all but this port")
             .nft("s", policy("input", "drop", "iif lo accept; ct state established,related accept; tcp dport { 22, 8080 } accept"))
             .all_well(),
+        serving("only one network is let in")
+            .nft("s", policy("input", "drop", "iif lo accept; ct state established,related accept; ip saddr 10.9.0.0/16 tcp dport 8080 accept"))
+            .for_root(healthy().finding("fw.input_drop").naming("10.9.0.0/16"))
+            .for_nobody(firewall_unseen()),
+        serving("strangers that misbehaved are shut out for a while")
+            .nft(
+                "s",
+                "table inet lab { set banned { type ipv4_addr; elements = { 10.66.0.1, 10.4.1.2 }; } \
+                 chain input { type filter hook input priority 0; \
+                 ip saddr @banned counter drop; ct state invalid drop; } }",
+            )
+            .all_well(),
+        serving("new connections are let in at a limited rate")
+            .nft("s", policy("input", "drop", "iif lo accept; ct state established,related accept; tcp dport 8080 limit rate 100/second accept"))
+            .for_root(healthy())
+            .for_nobody(firewall_unseen()),
+        serving("the rules of firewalld let the port in")
+            .nft("s", FIREWALLD)
+            .all_well(),
         serving("the firewall drops UDP at this port")
             .nft("s", chain("input", "udp dport 8080 drop; tcp sport 8080 drop"))
             .all_well(),
@@ -111,6 +130,28 @@ pub(crate) fn all() -> Vec<Scenario> {
             .all_well_but(&|expect| expect.without("socket.time_wait_pressure")),
     ]
 }
+
+/// As firewalld writes them, with the port open in the public zone.
+pub(crate) const FIREWALLD: &str = "table inet firewalld {
+    chain filter_INPUT { type filter hook input priority 10; policy accept;
+        ct state { established, related } accept
+        ct status dnat accept
+        iifname \"lo\" accept
+        ct state invalid drop
+        jump filter_INPUT_ZONES
+        reject with icmpx admin-prohibited
+    }
+    chain filter_INPUT_ZONES { goto filter_IN_public
+    }
+    chain filter_IN_public { jump filter_IN_public_allow
+        meta l4proto { icmp, ipv6-icmp } accept
+        reject with icmpx admin-prohibited
+    }
+    chain filter_IN_public_allow { tcp dport 22 accept
+        tcp dport 8080 accept
+    }
+}
+";
 
 /// Clients that leave as soon as the service has closed.
 fn crowd_that_leaves(lab: &mut crate::lab::Lab, count: usize) -> std::io::Result<()> {
