@@ -200,7 +200,7 @@ impl Course {
 
 async fn wait_until(when: Option<Instant>) {
     match when {
-        Some(when) => tokio::time::sleep_until(when.into()).await,
+        Some(when) => clock::sleep_until(when.into()).await,
         None => std::future::pending().await,
     }
 }

@@ -15,7 +15,7 @@ use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{Status, Verdict};
 use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Known};
-use crate::runbook::{Arg, Branch, Catalogue, Kind, Next, Runbook, Step};
+use crate::runbook::{Arg, Branch, Catalogue, Kind, Next, Runbook, Step, types};
 
 /// Where the walk stands.
 #[derive(Debug)]
@@ -390,16 +390,19 @@ fn defaults(runbook: &Runbook) -> Map<String, Value> {
 
 /// Evaluates a probe's arguments; one that may be left out is left out when it is unknown.
 fn arguments(spec: &Spec, with: &[(String, Arg)], names: &Bindings) -> Result<Value, String> {
-    let types = (spec.args)();
+    // Deriving the types takes longer than all the rest, and few arguments need them.
+    let optional = |name: &str| {
+        let field = types::of(spec).args.field(name);
+        field.is_some_and(|field| field.nullable || field.default.is_some())
+    };
     let mut args = Map::new();
     for (name, arg) in with {
-        let optional = types.field(name).is_some_and(|f| f.nullable || f.default.is_some());
         match arg.value(names) {
-            Known::Value(Value::Null) if optional => {}
+            Known::Value(Value::Null) if optional(name) => {}
             Known::Value(value) => {
                 args.insert(name.clone(), value);
             }
-            Known::Unknown(_) if optional => {}
+            Known::Unknown(_) if optional(name) => {}
             Known::Unknown(on) => return Err(on),
         }
     }

@@ -36,6 +36,9 @@ pub struct ControlArgs {
     /// How long to go on collecting after the first sign of life, in milliseconds.
     #[serde(default = "default_linger_ms")]
     pub linger_ms: u32,
+    /// Whether an answer that shows the host's own TTL ends the collecting: nothing else is wanted.
+    #[serde(default)]
+    pub until_ttl: bool,
 }
 
 fn default_ports() -> Vec<u16> {
@@ -125,8 +128,11 @@ impl Probe for Control {
         let Some(target) = host::socket_address(&args.address, 0) else {
             return Err(Why::Unsupported { what: format!("the address {:?}", args.address) });
         };
-        let patience =
-            Patience { life_ms: args.patience_ms.into(), linger_ms: args.linger_ms.into() };
+        let patience = Patience {
+            life_ms: args.patience_ms.into(),
+            linger_ms: args.linger_ms.into(),
+            until_ttl: args.until_ttl,
+        };
         let mut ports = args.ports;
         ports.retain(|port| Some(*port) != args.except_port);
         let heard = ask::run(target, &ports, patience).await;

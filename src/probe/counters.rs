@@ -1,5 +1,6 @@
-//! `counters`: what the kernel's own counters do while we send a known number of SYNs.
+//! `counters`: what the kernel's own counters do in a while, or while we send a known number of SYNs.
 
+mod growth;
 mod judge;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
 use crate::probe::Probe;
-use crate::sys::counters::Snapshot;
+use crate::sys::counters::{LinkSnapshot, Snapshot};
 use crate::sys::tcp::{Attempt, Syn, SynAnswer};
 use crate::sys::{clock, errno, host};
 use crate::wire::proc_net::NetCounters;
 
+use growth::Moment;
+pub use growth::{Growth, InterfaceGrowth};
 use judge::Burst;
 
 /// The `counters` probe.
@@ -83,10 +86,14 @@ pub struct CountersSeen {
     /// Whether the kernel has the counters that show it (OutTransmits, Linux 6.6 and later).
     pub conclusive: bool,
     /// Every counter that grew over the whole probe, by `Group.Name`, for example
-    /// `TcpExt.ListenOverflows`.
+    /// `TcpExt.ListenOverflows`; those of the CPUs' queues are `Softnet.Dropped` and
+    /// `Softnet.TimeSqueeze`.
     pub deltas: BTreeMap<String, i64>,
     /// How long was watched, in milliseconds.
     pub window_ms: f64,
+    /// What grew over the whole probe.
+    #[serde(flatten)]
+    pub growth: Growth,
 }
 
 impl Probe for Counters {
@@ -99,10 +106,12 @@ impl Probe for Counters {
     async fn run(args: CountersArgs) -> Result<CountersSeen, Why> {
         let start = clock::now();
         let first = Snapshot::take();
+        let link = LinkSnapshot::take();
         let window = Duration::from_millis(args.window_ms.into());
         let (Some(address), Some(port)) = (&args.address, args.port) else {
             tokio::time::sleep(window).await;
-            let deltas = Snapshot::take().counters().grown(&first.counters());
+            let earlier = Moment { counters: first.counters(), link };
+            let later = moment();
             return Ok(CountersSeen {
                 outcome: CountersOutcome::Watched,
                 syns: Vec::new(),
@@ -110,8 +119,9 @@ impl Probe for Counters {
                 undelivered: Vec::new(),
                 quiet_undelivered: None,
                 conclusive: true,
-                deltas,
+                deltas: growth::deltas(&earlier, &later),
                 window_ms: clock::ms_since(start),
+                growth: growth::between(&earlier, &later),
             });
         };
         let Some(target) = host::socket_address(address, port) else {
@@ -150,6 +160,7 @@ impl Probe for Counters {
             by_failures(target, sizes[0], &before).await?
         };
         let (outcome, syns, kept_back): (_, Vec<i64>, _) = seen;
+        let (earlier, later) = (Moment { counters: before, link }, moment());
         Ok(CountersSeen {
             outcome,
             syns: syns.into_iter().filter_map(|syns| u32::try_from(syns).ok()).collect(),
@@ -157,8 +168,9 @@ impl Probe for Counters {
             undelivered,
             quiet_undelivered,
             conclusive,
-            deltas: Snapshot::take().counters().grown(&before),
+            deltas: growth::deltas(&earlier, &later),
             window_ms: clock::ms_since(start),
+            growth: growth::between(&earlier, &later),
         })
     }
 
@@ -167,9 +179,7 @@ impl Probe for Counters {
         let kept: i64 = seen.kept_back.iter().sum();
         let took = format!("{:.0} ms", seen.window_ms);
         match seen.outcome {
-            CountersOutcome::Watched => {
-                format!("{} counters grew in {took}", seen.deltas.len())
-            }
+            CountersOutcome::Watched => watched(seen, &took),
             CountersOutcome::Sent => format!("{sum} SYNs, all handed to the link"),
             CountersOutcome::KeptBack => {
                 format!("{sum} SYNs taken, {kept} packets not handed to the link")
@@ -181,6 +191,35 @@ impl Probe for Counters {
                 format!("{sum} SYNs, the counters do not follow them ({kept} packets kept back)")
             }
         }
+    }
+}
+
+fn moment() -> Moment {
+    Moment { counters: Snapshot::take().counters(), link: LinkSnapshot::take() }
+}
+
+/// Names what speaks of trouble; the other counters grow whenever a packet moves.
+fn watched(seen: &CountersSeen, took: &str) -> String {
+    let growth = &seen.growth;
+    let telling = [
+        (growth.listen_overflows, "accept queue overflows"),
+        (growth.listen_drops, "listen drops"),
+        (growth.syncookies_sent, "SYN cookies"),
+        (growth.reqq_full_drops, "SYN queue drops"),
+        (growth.retrans_segs, "retransmissions"),
+        (growth.memory_pressure, "memory pressures"),
+        (growth.backlog_drops, "socket backlog drops"),
+        (growth.rcvq_drops, "receive queue drops"),
+        (growth.rp_filter_drops, "reverse path drops"),
+        (growth.softnet_dropped, "CPU queue drops"),
+        (growth.interface_errors, "interface errors"),
+        (growth.interface_drops, "interface drops"),
+    ];
+    let grew = telling.iter().filter_map(|(grew, what)| Some((grew.filter(|n| *n > 0)?, what)));
+    let grew: Vec<String> = grew.map(|(grew, what)| format!("{grew} {what}")).collect();
+    match grew.is_empty() {
+        true => format!("in {took} no counter of drops, errors or retransmissions grew"),
+        false => format!("in {took} {}", grew.join(", ")),
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod schema;
 
 pub mod connections;
+pub mod conntrack;
 pub mod control;
 pub mod counters;
 pub mod dns;
@@ -18,6 +19,7 @@ pub mod ping;
 pub mod process;
 pub mod route;
 pub mod sockets;
+pub mod sysctl;
 pub mod tcp_connect;
 pub mod tcp_trace;
 
@@ -44,6 +46,8 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<control::Control>(),
     Spec::of::<greeting::Greeting>(),
     Spec::of::<firewall::Firewall>(),
+    Spec::of::<sysctl::Sysctl>(),
+    Spec::of::<conntrack::Conntrack>(),
     Spec::of::<listeners::Listeners>(),
     Spec::of::<sockets::Sockets>(),
     Spec::of::<connections::Connections>(),

@@ -14,7 +14,9 @@ macro_rules! files {
 
 /// The built-in runbooks: name and text. One line for each `runbooks/*.yaml`.
 pub const RUNBOOKS: &[(&str, &str)] = files! {
+    "close_wait": "close_wait.yaml",
     "connect": "connect.yaml",
+    "listen": "listen.yaml",
 };
 
 /// The files of the built-in catalogue. One line for each `runbooks/diagnoses/*.yaml`.
@@ -22,6 +24,7 @@ pub const DIAGNOSES: &[(&str, &str)] = files! {
     "dns": "diagnoses/dns.yaml",
     "firewall": "diagnoses/firewall.yaml",
     "host": "diagnoses/host.yaml",
+    "kernel": "diagnoses/kernel.yaml",
     "link": "diagnoses/link.yaml",
     "path": "diagnoses/path.yaml",
     "route": "diagnoses/route.yaml",
@@ -37,8 +40,12 @@ impl Catalogue {
     ///
     /// Returns what is wrong in it: never in a build that passed its tests.
     pub fn builtin() -> Result<Arc<Catalogue>, LoadErrors> {
+        Catalogue::read_once().clone()
+    }
+
+    pub(super) fn read_once() -> &'static Result<Arc<Catalogue>, LoadErrors> {
         static BUILTIN: OnceLock<Result<Arc<Catalogue>, LoadErrors>> = OnceLock::new();
-        BUILTIN.get_or_init(read).clone()
+        BUILTIN.get_or_init(read)
     }
 }
 
@@ -48,5 +55,5 @@ fn read() -> Result<Arc<Catalogue>, LoadErrors> {
         let source = format!("builtin:diagnoses/{name}.yaml");
         entries.extend(catalogue_file(&source, text, true)?);
     }
-    Ok(Arc::new(Catalogue { entries, base: None }))
+    Ok(Arc::new(Catalogue { entries, over_builtin: false }))
 }

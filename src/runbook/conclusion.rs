@@ -9,7 +9,7 @@ use super::expr::Scope;
 use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::yaml::{Node, Yaml};
-use super::{Arg, Catalogue, Conclusion};
+use super::{Arg, Catalogue, Conclusion, Entry};
 use crate::model::types::Type;
 
 impl Reader {
@@ -44,10 +44,37 @@ impl Reader {
         let severity = severity.and_then(|node| self.word(node, "`severity`", &SEVERITIES));
         let (place, hop, address) = self.location(fields.find("at"), scope);
         let evidence = self.evidence(fields.find("evidence"), around);
-        let Some(entry) = around.catalogue.find(name) else {
-            self.unknown_diagnosis(name, &id.span, around.catalogue);
-            return None;
-        };
+        let not = fields.find("not").and_then(|node| self.texts(node, "`not`")).unwrap_or_default();
+        if !self.trusted {
+            let Some(entry) = around.catalogue.find(name) else {
+                self.unknown_diagnosis(name, &id.span, around.catalogue);
+                return None;
+            };
+            self.against_entry(entry, id, fields, &with, &not);
+        }
+        Some(Conclusion {
+            id: name.to_owned(),
+            confidence,
+            severity,
+            place,
+            hop,
+            address,
+            with,
+            evidence,
+            not_alternatives: not.into_iter().map(|(other, _)| other.to_owned()).collect(),
+        })
+    }
+
+    /// Holds a conclusion against the words of its diagnosis: what they need, and their look-alikes.
+    fn against_entry(
+        &mut self,
+        entry: &Entry,
+        id: &Node,
+        fields: Fields<'_>,
+        with: &[(String, Arg)],
+        not: &[(&str, &Node)],
+    ) {
+        let name = &entry.id;
         let given: Vec<&str> = with.iter().map(|(name, _)| name.as_str()).collect();
         let needs: Vec<&str> = entry.needs.iter().map(String::as_str).collect();
         let missing: Vec<&str> = needs.iter().filter(|n| !given.contains(n)).copied().collect();
@@ -62,29 +89,12 @@ impl Reader {
                 self.wrong(Code::NEEDS, &key.span, message, Some(help));
             }
         }
-        let mut not_alternatives = Vec::new();
-        if let Some(node) = fields.find("not") {
-            let known: Vec<&str> = entry.lookalikes.iter().map(|l| l.id.as_str()).collect();
-            for (other, node) in self.texts(node, "`not`").unwrap_or_default() {
-                if !known.contains(&other) {
-                    let message = format!("`{other}` is no look-alike of `{name}`");
-                    let help = did_you_mean(other, &known, "look-alikes");
-                    self.wrong(Code::UNKNOWN_DIAGNOSIS, &node.span, message, Some(help));
-                }
-                not_alternatives.push(other.to_owned());
-            }
+        let known: Vec<&str> = entry.lookalikes.iter().map(|l| l.id.as_str()).collect();
+        for (other, node) in not.iter().filter(|(other, _)| !known.contains(other)) {
+            let message = format!("`{other}` is no look-alike of `{name}`");
+            let help = did_you_mean(other, &known, "look-alikes");
+            self.wrong(Code::UNKNOWN_DIAGNOSIS, &node.span, message, Some(help));
         }
-        Some(Conclusion {
-            id: name.to_owned(),
-            confidence,
-            severity,
-            place,
-            hop,
-            address,
-            with,
-            evidence,
-            not_alternatives,
-        })
     }
 
     /// Reads values by name, of any type.

@@ -236,8 +236,8 @@ pub struct Conclusion {
 pub struct Catalogue {
     /// The entries, in the files' order.
     pub entries: Vec<Entry>,
-    /// The catalogue that it adds to.
-    pub base: Option<Arc<Catalogue>>,
+    /// Whether it adds to the built-in catalogue, which is read when something is looked up there.
+    pub over_builtin: bool,
 }
 
 /// The words of one diagnosis.

@@ -8,6 +8,16 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// Waits until a moment; not at all when it has come.
+///
+/// Tokio's timer rounds every moment up to its next millisecond, so that even one in the past would
+/// cost up to one.
+pub async fn sleep_until(moment: tokio::time::Instant) {
+    if moment > tokio::time::Instant::now() {
+        tokio::time::sleep_until(moment).await;
+    }
+}
+
 /// Returns the milliseconds since `start`, to the microsecond.
 pub fn ms_since(start: Instant) -> f64 {
     round_ms(start.elapsed().as_secs_f64() * 1e3)

@@ -1,9 +1,12 @@
 //! Snapshots of the kernel's network counters, readable without privilege.
 #![allow(clippy::disallowed_methods)]
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::sys::clock;
+use crate::wire::per_cpu::{self, Softnet};
+use crate::wire::proc_dev::{self, DeviceCounters};
 use crate::wire::proc_net::NetCounters;
 
 /// The counters of this network namespace at one moment, as text: parsing can wait until after the
@@ -48,7 +51,28 @@ impl Snapshot {
     }
 }
 
-fn read(name: &str) -> Option<String> {
+/// The counters below the protocols at one moment: devices, and the queues between them and the
+/// protocols.
+#[derive(Debug, Clone)]
+pub struct LinkSnapshot {
+    /// Errors and drops by device; `None` when they cannot be read.
+    pub devices: Option<BTreeMap<String, DeviceCounters>>,
+    /// The queues of all CPUs, of the whole machine; `None` when they cannot be read.
+    pub softnet: Option<Softnet>,
+}
+
+impl LinkSnapshot {
+    /// Reads them now.
+    pub fn take() -> LinkSnapshot {
+        LinkSnapshot {
+            devices: read("dev").map(|text| proc_dev::parse(&text)),
+            softnet: read("softnet_stat").and_then(|text| per_cpu::softnet(&text)),
+        }
+    }
+}
+
+/// Reads a file of `/proc/net` in the network namespace of this thread.
+pub(super) fn read(name: &str) -> Option<String> {
     // Of this thread, not of the process: tests move single threads into other namespaces.
     std::fs::read_to_string(format!("/proc/thread-self/net/{name}"))
         .or_else(|_| std::fs::read_to_string(format!("/proc/net/{name}")))

@@ -4,6 +4,7 @@
 pub mod caps;
 pub mod cgroups;
 pub mod clock;
+pub mod conntrack;
 pub mod counters;
 pub mod dns_exchange;
 pub mod egress;
@@ -24,5 +25,6 @@ pub mod sock_diag;
 pub mod socket;
 pub mod syn;
 pub mod syn_data;
+pub mod sysctl;
 pub mod tcp;
 pub mod udp;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::expect::{Ran, list, text};
+use crate::expect::{list, text};
+use crate::run::Ran;
 
 /// What every report must keep to, whatever it says.
 pub(crate) fn broken_by(ran: &Ran, report: &Value) -> Vec<String> {

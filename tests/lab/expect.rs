@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::contract;
+use crate::run::Ran;
 
 /// Where the diagnosis must point.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,14 +188,6 @@ pub(crate) fn inconclusive(id: &'static str) -> Expect {
 /// It can't even start, and says so on stderr with exit code 3.
 pub(crate) fn cannot_start(words: &'static str) -> Expect {
     Expect { instead: Some((3, words)), ..Expect::of("inconclusive", None, 1000) }
-}
-
-/// How a run of the product ended.
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) wall: Duration,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 impl Expect {

@@ -1,4 +1,5 @@
-//! Running the product on a host, as root or as nobody, with name service files of its own.
+//! Running the product, or another command, on a host, as root or as nobody, with name service files
+//! of its own.
 #![allow(unsafe_code)]
 
 use std::fs;
@@ -9,13 +10,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::expect::Ran;
 use crate::net::{Host, has_other_users};
 
 /// As whom the product runs.
@@ -25,10 +25,22 @@ pub(crate) enum Mode {
     Nobody,
 }
 
+/// How a run ended.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    /// When the process was about to be made.
+    #[allow(dead_code, reason = "read by the bench only")]
+    pub(crate) started: SystemTime,
+    /// From then to its end.
+    pub(crate) wall: Duration,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
 /// A run that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How to run the product.
+/// How to run the product, or another command.
 pub(crate) struct Invocation<'a> {
     pub(crate) arguments: &'a [String],
     pub(crate) mode: Mode,
@@ -84,22 +96,32 @@ pub(crate) fn clean_up() {
 
 /// Runs the product on a host.
 pub(crate) fn on(host: &Host, invocation: &Invocation<'_>) -> io::Result<Ran> {
+    let command = match std::env::var("TCPDOCTOR_LAB_EXEC") {
+        Ok(line) => {
+            let mut shell = Command::new("/bin/sh");
+            shell.env_clear();
+            shell.args(["-c", &line]).env("LAB_TARGET", &invocation.arguments[1]);
+            shell
+        }
+        Err(_) => {
+            let mut command = Command::new(product());
+            command.env_clear();
+            command.args(invocation.arguments);
+            command
+        }
+    };
+    command_on(host, command, invocation)
+}
+
+/// Runs any command on a host, in the surroundings of an invocation; its arguments are the command's
+/// own.
+pub(crate) fn command_on(
+    host: &Host,
+    mut command: Command,
+    invocation: &Invocation<'_>,
+) -> io::Result<Ran> {
     host.enter(|| {
         private_files(invocation.etc, invocation.limits.no_proc)?;
-        let mut command = match std::env::var("TCPDOCTOR_LAB_EXEC") {
-            Ok(line) => {
-                let mut shell = Command::new("/bin/sh");
-                shell.env_clear();
-                shell.args(["-c", &line]).env("LAB_TARGET", &invocation.arguments[1]);
-                shell
-            }
-            Err(_) => {
-                let mut command = Command::new(product());
-                command.env_clear();
-                command.args(invocation.arguments);
-                command
-            }
-        };
         let (mode, limits) = (invocation.mode, invocation.limits);
         let other_users = has_other_users();
         // SAFETY: between fork and exec only system calls are made, no allocation and no lock.
@@ -142,7 +164,7 @@ fn wait(command: &mut Command) -> io::Result<Ran> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let started = Instant::now();
+    let (started, start) = (SystemTime::now(), Instant::now());
     let mut child = command.spawn()?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
@@ -159,14 +181,14 @@ fn wait(command: &mut Command) -> io::Result<Ran> {
         let mut ready = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
         let patience = PollTimeout::try_from(PATIENCE).expect("fits");
         let in_time = poll(&mut ready, patience)? > 0;
-        let wall = started.elapsed();
+        let wall = start.elapsed();
         if !in_time {
             child.kill()?;
         }
         let code = child.wait()?.code();
         let stderr = stderr.join().expect("no panic");
         let stdout = stdout.join().expect("no panic");
-        Ok(Ran { code, wall, stdout, stderr })
+        Ok(Ran { code, started, wall, stdout, stderr })
     })
 }
 

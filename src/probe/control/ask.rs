@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use crate::probe::control::judge::{Answer, Event, Method, Patience, deadline, enough_said};
+use crate::sys::clock::sleep_until;
 use crate::sys::icmp::{self, Echo, OpenError};
 use crate::sys::tcp::{Attempt, Syn, SynAnswer};
 use crate::sys::udp::{self, Datagram, Flight, UdpAnswer};

@@ -61,6 +61,8 @@ pub(super) struct Patience {
     pub(super) life_ms: f64,
     /// For more, after the first sign of life.
     pub(super) linger_ms: f64,
+    /// Whether the host's TTL is all that is wanted.
+    pub(super) until_ttl: bool,
 }
 
 /// How long after a router's word something else may still come: longer than most round trips.
@@ -85,6 +87,9 @@ pub(super) fn deadline(events: &[Event], address: IpAddr, patience: Patience) ->
         events.iter().filter(move |event| voice(event, address) == wanted).map(|event| event.at_ms)
     };
     let first = |wanted| heard(wanted).reduce(f64::min);
+    if patience.until_ttl && host_ttl(events, address).is_some() {
+        return 0.0;
+    }
     if let Some(at) = first(Voice::Host) {
         return at + patience.linger_ms;
     }
@@ -238,7 +243,7 @@ mod tests {
 
     const HOST: [u8; 4] = [192, 0, 2, 80];
     const ROUTER: [u8; 4] = [192, 0, 2, 1];
-    const PATIENCE: Patience = Patience { life_ms: 3400.0, linger_ms: 60.0 };
+    const PATIENCE: Patience = Patience { life_ms: 3400.0, linger_ms: 60.0, until_ttl: false };
 
     fn icmp(code: u8, from: [u8; 4], from_here: bool) -> Answer {
         Answer::Icmp(IcmpError {
@@ -304,6 +309,16 @@ mod tests {
         for (events, expected) in table {
             assert_eq!(deadline(events, IpAddr::from(HOST), PATIENCE), *expected, "{events:?}");
         }
+    }
+
+    #[test]
+    fn who_wants_the_ttl_alone_waits_for_nothing_more() {
+        let host = IpAddr::from(HOST);
+        let patience = Patience { until_ttl: true, ..PATIENCE };
+        let events = [tcp(Answer::Reset, 20.0), at(Method::Udp(9), icmp(3, HOST, false), 22.0)];
+        assert_eq!(deadline(&events[..1], host, patience), 80.0);
+        assert_eq!(deadline(&events, host, patience), 0.0);
+        assert_eq!(deadline(&events, host, PATIENCE), 80.0);
     }
 
     #[test]

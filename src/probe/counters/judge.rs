@@ -103,13 +103,16 @@ pub(super) fn is_quiet(undelivered: i64) -> bool {
     (0..=1).contains(&undelivered)
 }
 
+/// The most replies to earlier SYNs (two batches of a connect) that are expected in one burst.
+const EARLIER: i64 = 10;
+
 /// Whether nothing was answered although every burst brought at least as many undelivered packets,
-/// and not so many that a reply and its repetition cannot explain them.
+/// and not so many that replies, with those to earlier SYNs that are repeated now, cannot explain them.
 pub(super) fn replies_missing(bursts: &[Burst]) -> bool {
     !bursts.is_empty()
         && bursts.iter().all(|burst| {
-            let reply_and_repeat = burst.syns..=burst.syns.saturating_mul(2);
-            burst.answered == 0 && burst.dropped().is_some_and(|n| reply_and_repeat.contains(&n))
+            let with_earlier = burst.syns..=burst.syns.saturating_add(EARLIER);
+            burst.answered == 0 && burst.dropped().is_some_and(|n| with_earlier.contains(&n))
         })
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::probe::tcp_connect::classify::{End, Next, Progress, Try, disagree, next};
+use crate::sys::clock::sleep_until;
 use crate::sys::host;
 use crate::sys::tcp::{Attempt, Syn};
 
@@ -24,7 +25,7 @@ pub(super) struct Plan {
     pub(super) second_batch: bool,
 }
 
-/// When the second batch starts if the first is not answered by then.
+/// When the second batch starts, at the earliest, if the first is not answered by then.
 const SECOND_BATCH: Duration = Duration::from_millis(250);
 /// The pace towards this machine itself, where nothing limits ICMP errors or drops bursts.
 const OWN_PACE: Duration = Duration::from_millis(1);
@@ -51,7 +52,6 @@ pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
     // Total silence ends with the patience of the first batch. Where something does answer, the
     // second batch gets its own, so that a lost SYN can be repeated there too (after 1 s).
     let silent_end = start + plan.patience + pace * plan.batch.saturating_sub(1);
-    let second = start + SECOND_BATCH;
     let mut running = FuturesUnordered::new();
     let mut tries: Vec<Try> = Vec::new();
     let mut syns = Vec::new();
@@ -76,6 +76,7 @@ pub(super) async fn run(target: SocketAddr, plan: Plan) -> Attempts {
         } else {
             silent_end
         };
+        let second = (start + SECOND_BATCH).max(last_sent + answered_by(&tries));
         if extendable && sent >= due && running.is_empty() && disagree(&tries) {
             extendable = false;
             due += plan.batch;
@@ -124,15 +125,31 @@ fn opened_first(opened: &[u32], sent: u32) -> bool {
 
 const SILENT: Try = Try { end: End::Silent, rtt_ms: None };
 
+/// How long an attempt may take, judging by those that were answered, before it counts as late: half
+/// as long again.
+fn answered_by(tries: &[Try]) -> Duration {
+    Duration::from_secs_f64(slowest_ms(tries) * 1.5 / 1e3)
+}
+
 /// How long attempts under way may still take after two equal ICMP errors: as long as these took.
 fn grace(tries: &[Try]) -> Duration {
-    let slowest = tries.iter().filter_map(|t| t.rtt_ms).fold(0.0, f64::max);
-    Duration::from_secs_f64((slowest / 1e3).clamp(0.01, 0.2))
+    Duration::from_secs_f64((slowest_ms(tries) / 1e3).clamp(0.01, 0.2))
+}
+
+fn slowest_ms(tries: &[Try]) -> f64 {
+    tries.iter().filter_map(|t| t.rtt_ms).fold(0.0, f64::max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_far_host_has_time_to_answer_before_a_second_batch() {
+        let answered = |rtt_ms| Try { end: End::Reset, rtt_ms: Some(rtt_ms) };
+        assert_eq!(answered_by(&[SILENT]), Duration::ZERO);
+        assert_eq!(answered_by(&[answered(180.0), answered(200.0)]), Duration::from_millis(300));
+    }
 
     #[test]
     fn only_an_unbroken_run_at_the_start_counts_as_opened_first() {

@@ -21,17 +21,18 @@ const STEP: u8 = 16;
 ///
 /// Sends 17 SYNs, then the 15 between the last threshold that passed and the next. When gaps show
 /// that packets get lost, nine more above the result keep a lost one from making it wrong. A round
-/// ends when nothing more has come for about a round trip. `rtt` is the time that a RST takes.
+/// ends when nothing more has come for about a round trip; the first already after a part of one, as
+/// an answer missed there shows in the second. `rtt` is the time that a RST takes.
 pub(super) async fn measure(target: SocketAddr, rtt: Duration) -> Option<u8> {
     let coarse = coarse();
-    let passed = round(target, &coarse, rtt).await;
+    let passed = round(target, &coarse, rtt, rtt / 4).await;
     let mut loss = Loss::default();
     loss.add(&coarse, &passed);
     let mut low = passed.into_iter().max()?;
     // Twice at most: a saturated bracket means that the coarse answer above it was lost.
     for _ in 0..2 {
         let fine: Vec<u8> = bracket(low).collect();
-        let passed = round(target, &fine, rtt).await;
+        let passed = round(target, &fine, rtt, rtt).await;
         loss.add(&fine, &passed);
         let Some(found) = passed.into_iter().max() else {
             break;
@@ -49,7 +50,7 @@ pub(super) async fn measure(target: SocketAddr, rtt: Duration) -> Option<u8> {
         let above: Vec<u8> = (low.saturating_add(1)..=low.saturating_add(3))
             .flat_map(|threshold| [threshold; 3])
             .collect();
-        low = round(target, &above, rtt).await.into_iter().fold(low, u8::max);
+        low = round(target, &above, rtt, rtt).await.into_iter().fold(low, u8::max);
     }
     Some(low)
 }
@@ -83,8 +84,9 @@ fn bracket(low: u8) -> RangeInclusive<u8> {
     low.saturating_add(1)..=low.saturating_add(STEP - 1)
 }
 
-/// Sends one SYN per threshold, all at once, and returns the thresholds at which a RST came.
-async fn round(target: SocketAddr, thresholds: &[u8], rtt: Duration) -> Vec<u8> {
+/// Sends one SYN per threshold, all at once, and returns the thresholds at which a RST came before
+/// nothing came for about `quiet`.
+async fn round(target: SocketAddr, thresholds: &[u8], rtt: Duration, quiet: Duration) -> Vec<u8> {
     let start = Instant::now();
     let mut waiting: FuturesUnordered<_> = thresholds
         .iter()
@@ -99,7 +101,7 @@ async fn round(target: SocketAddr, thresholds: &[u8], rtt: Duration) -> Vec<u8> 
     let mut passed = Vec::new();
     let longest = start + rtt * 2 + Duration::from_millis(60);
     // Answers to SYNs sent together come together, but a busy box may pause between them.
-    let quiet = rtt.clamp(Duration::from_millis(25), Duration::from_millis(150));
+    let quiet = quiet.clamp(Duration::from_millis(25), Duration::from_millis(150));
     let mut until = longest;
     while let Ok(Some((threshold, answer))) = tokio::time::timeout_at(until, waiting.next()).await {
         if answer == SynAnswer::Rst {

@@ -112,7 +112,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .nft("c", chain("output", "tcp dport 5432 counter reject with tcp reset"))
             .serve(5432, Serve::Reads)
             .diagnose("[fd04:3::2]:5432")
-            .as_nobody(fault("tcp.blocked_local_output").or_id("fw.reject").here())
-            .as_root(fault("fw.reject").here()),
+            .for_nobody(fault("tcp.blocked_local_output").or_id("fw.reject").here())
+            .for_root(fault("fw.reject").here()),
     ]
 }
