@@ -26,11 +26,17 @@ mod spread;
 #[path = "../../tests/lab/dns_server.rs"]
 mod dns_server;
 #[allow(dead_code)]
+#[path = "../../tests/lab/groups.rs"]
+mod groups;
+#[allow(dead_code)]
 #[path = "../../tests/lab/lab.rs"]
 mod lab;
 #[allow(dead_code)]
 #[path = "../../tests/lab/net.rs"]
 mod net;
+#[allow(dead_code)]
+#[path = "../../tests/lab/process.rs"]
+mod process;
 #[allow(dead_code)]
 #[path = "../../tests/lab/rules.rs"]
 mod rules;

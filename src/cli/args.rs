@@ -15,6 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   tcpdoctor diagnose db.internal:5432         why can't I connect?
   tcpdoctor diagnose https://api.example      a URL gives the port
+  tcpdoctor diagnose --runbook kernel         which kernel limits stand in the way?
   tcpdoctor probe tcp_connect 10.0.0.5:22     one measurement on its own
   tcpdoctor explain tcp.timeout_filtered      what a diagnosis means
   tcpdoctor replay report.json                the same verdict again, offline
@@ -44,8 +45,9 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Find out why a connection to TARGET fails, step by step
     Diagnose {
-        /// host:port, [v6]:port, or a URL whose scheme gives the port (https://…, postgres://…)
-        target: String,
+        /// host:port, [v6]:port, or a URL whose scheme gives the port (https://…, postgres://…); not
+        /// needed for a runbook about this machine alone
+        target: Option<String>,
         #[command(flatten)]
         judge: Judge,
     },

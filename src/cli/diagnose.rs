@@ -1,6 +1,7 @@
 //! `tcpdoctor diagnose TARGET`.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use crate::cli::args::{FailOn, Global, Judge};
 use crate::cli::progress::Progress;
@@ -9,13 +10,19 @@ use crate::cli::{deliver, params, runbooks, runtime, status, terminal};
 use crate::engine::{self, Plan};
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
+use crate::runbook::{Arg, Kind, Runbook};
 use crate::sys::caps;
 
 /// Diagnoses a target; returns the exit status.
-pub(super) fn run(global: &Global, target: &str, judge: &Judge) -> Result<u8, Usage> {
-    let target = parse(target)?;
-    let entry = entry(&target, global)?;
-    let runbook = runbooks::for_host(global.runbook.as_deref(), &target.host)?;
+pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Result<u8, Usage> {
+    let (entry, runbook) = match target {
+        Some(target) => {
+            let target = parse(target)?;
+            let entry = entry(&target, global)?;
+            (entry, runbooks::for_host(global.runbook.as_deref(), &target.host)?)
+        }
+        None => without_target(global)?,
+    };
     let params = params::bind(&runbook, &global.param)?;
     deliver::check(global)?;
     let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget: global.budget() };
@@ -41,6 +48,45 @@ pub(super) fn parse(text: &str) -> Result<Target, Usage> {
     text.parse::<Target>().map_err(|error| {
         Usage::new(format!("the target {} cannot be used: {}", quoted(text), error.problem))
             .help(error.hint)
+    })
+}
+
+/// Finds the runbook for a run that is about this machine alone.
+fn without_target(global: &Global) -> Result<(TargetEntry, Arc<Runbook>), Usage> {
+    let needed = |what: String| {
+        Usage::new(format!("{what} needs a target"))
+            .help("name one, for example db.internal:5432, or :8080 for a port of this machine")
+    };
+    let Some(name) = global.runbook.as_deref() else {
+        return Err(needed("diagnose".to_owned()));
+    };
+    let runbook = runbooks::load(name)?;
+    if needs_target(&runbook) {
+        return Err(needed(format!("runbook {}", runbook.name)));
+    }
+    let entry = TargetEntry {
+        input: "this machine".to_owned(),
+        host: None,
+        port: None,
+        scheme: None,
+        family: global.family().to_owned(),
+    };
+    Ok((entry, runbook))
+}
+
+/// Whether a probe of the runbook, or of one that it uses, is given a part of the target.
+fn needs_target(runbook: &Runbook) -> bool {
+    let given = |with: &[(String, Arg)]| {
+        with.iter().any(|(_, arg)| match arg {
+            Arg::Literal(_) => false,
+            Arg::Expr(expr) => expr.source().contains("target."),
+            Arg::Text(text) => text.source().contains("target."),
+        })
+    };
+    runbook.steps.iter().any(|step| match &step.kind {
+        Kind::Probe { with, .. } => given(with),
+        Kind::Use { runbook, with } => given(with) || needs_target(runbook),
+        Kind::Ask { .. } | Kind::Decide => false,
     })
 }
 

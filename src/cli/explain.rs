@@ -1,4 +1,4 @@
-//! `tcpdoctor explain ID`: a diagnosis, a probe or a field of a probe.
+//! `tcpdoctor explain ID`: a diagnosis, a probe, a field of a probe or a kernel parameter.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, runbooks, status};
 use crate::model::diagnosis::{Confidence, Place, RemedyPlace, Severity};
 use crate::model::types::{Field, Record, Type};
+use crate::probe::sysctl::{self, Known, PARAMETERS};
 use crate::probe::{REGISTRY, Spec};
 use crate::render::manual::{self, Part};
 use crate::render::{Format, write_json};
@@ -53,9 +54,16 @@ fn contents(catalogue: &Catalogue) -> Page {
     parts.extend(
         REGISTRY.iter().map(|spec| Part::Item(spec.id.to_owned(), first_sentence(spec.doc))),
     );
+    parts.push(Part::Heading("Kernel parameters".to_owned()));
+    parts.extend(
+        PARAMETERS
+            .iter()
+            .map(|known| Part::Item(known.name.to_owned(), first_sentence(known.meaning))),
+    );
     let data = json!({
         "diagnoses": entries.iter().map(|entry| &entry.id).collect::<Vec<_>>(),
         "probes": REGISTRY.iter().map(|spec| spec.id).collect::<Vec<_>>(),
+        "parameters": PARAMETERS.iter().map(|known| known.name).collect::<Vec<_>>(),
     });
     Page { parts, data }
 }
@@ -66,6 +74,9 @@ fn page(id: &str, catalogue: &Catalogue) -> Result<Page, Usage> {
     }
     if let Some(spec) = Spec::find(id) {
         return Ok(probe(spec));
+    }
+    if let Some(known) = sysctl::find(id) {
+        return Ok(parameter(known));
     }
     let probe = id.split_once('.').and_then(|(name, path)| Some((Spec::find(name)?, path)));
     if let Some((spec, path)) = probe
@@ -80,6 +91,7 @@ fn page(id: &str, catalogue: &Catalogue) -> Result<Page, Usage> {
 fn unknown(id: &str, catalogue: &Catalogue, spec: Option<&Spec>) -> Usage {
     let mut known: Vec<String> = catalogue.all().map(|entry| entry.id.clone()).collect();
     known.extend(REGISTRY.iter().map(|spec| spec.id.to_owned()));
+    known.extend(PARAMETERS.iter().map(|parameter| parameter.name.to_owned()));
     if let Some(spec) = spec {
         let (args, result) = ((spec.args)(), (spec.result)());
         let fields = result.fields.into_iter().chain(args.fields);
@@ -163,6 +175,24 @@ fn probe(spec: &Spec) -> Page {
         "privilege": spec.privilege,
         "args": fields(&args),
         "result": fields(&result),
+    });
+    Page { parts, data }
+}
+
+fn parameter(known: &Known) -> Page {
+    let parts = vec![
+        Part::Heading(format!("Kernel parameter {}", known.name)),
+        Part::Text(known.meaning.to_owned()),
+        Part::Heading("When it matters".to_owned()),
+        Part::Text(known.matters_when.to_owned()),
+        Part::Heading("Its value, and what the evidence speaks for".to_owned()),
+        Part::Command(format!("sysctl {}", known.name)),
+        Part::Command("tcpdoctor diagnose --runbook kernel".to_owned()),
+    ];
+    let data = json!({
+        "id": known.name,
+        "meaning": known.meaning,
+        "matters_when": known.matters_when,
     });
     Page { parts, data }
 }

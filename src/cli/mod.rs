@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
     };
     let global = &args.global;
     let ended = match &args.command {
-        Command::Diagnose { target, judge } => diagnose::run(global, target, judge),
+        Command::Diagnose { target, judge } => diagnose::run(global, target.as_deref(), judge),
         Command::Probe { name, target, with } => {
             probe::run(global, name.as_deref(), target.as_deref(), with)
         }

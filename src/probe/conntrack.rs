@@ -62,6 +62,8 @@ pub struct ConntrackSeen {
     pub window_ms: f64,
     /// The addresses that most entries come from; null when the table may not be read.
     pub top_sources: Option<Vec<SourceEntry>>,
+    /// The busiest of them in words, or that they are hidden.
+    pub busiest: String,
     /// How many addresses entries come from; null when the table may not be read.
     pub sources: Option<i64>,
     /// Entries read; null when the table may not be read.
@@ -113,6 +115,8 @@ const MOST_LISTED: i64 = 2_000_000;
 const MOST_ENTRIES: usize = 20;
 /// Sources shown at most.
 const MOST_SOURCES: usize = 10;
+/// Sources named in a sentence.
+const MOST_NAMED: usize = 3;
 const DIRECTORY: &str = "net.netfilter.nf_conntrack";
 
 impl Probe for Conntrack {
@@ -144,6 +148,7 @@ impl Probe for Conntrack {
         if !seen.active {
             return Ok(seen);
         }
+        "hidden (needs CAP_NET_ADMIN)".clone_into(&mut seen.busiest);
         let before = conntrack::statistics().unwrap_or_default();
         let wanted = Wanted { address, port: args.port, most: MOST_ENTRIES };
         let small = number("count").is_some_and(|count: i64| count <= MOST_LISTED);
@@ -217,7 +222,11 @@ impl ConntrackSeen {
         let asked = wanted.address.is_some() || wanted.port.is_some();
         self.listed = Some(signed(table.listed));
         self.sources = i64::try_from(table.sources.len()).ok();
-        self.top_sources = Some(top(&table.sources));
+        let top = top(&table.sources);
+        let named = top.iter().take(MOST_NAMED);
+        let named: Vec<_> = named.map(|top| format!("{} ({})", top.address, top.count)).collect();
+        self.busiest = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
+        self.top_sources = Some(top);
         self.matching = asked.then(|| signed(table.matching));
         self.unreplied = asked.then(|| signed(table.unreplied));
         self.entries = table.entries.iter().map(EntrySeen::of).collect();

@@ -25,10 +25,10 @@ pub enum Sysctl {}
 #[serde(deny_unknown_fields)]
 pub struct SysctlArgs {
     /// The rate that one connection is to reach, in Mbit/s; with `rtt_ms`, buffers are held against
-    /// the product of both.
+    /// the product of both. Null or 0 when it does not matter.
     #[serde(default)]
     pub rate_mbit: Option<f64>,
-    /// The round trip of that connection, in milliseconds.
+    /// The round trip of that connection, in milliseconds; null or 0 when it does not matter.
     #[serde(default)]
     pub rtt_ms: Option<f64>,
     /// Counters that grew, by `Group.Name`, as `counters.deltas` lists them: values that matter only
@@ -285,8 +285,8 @@ fn explain(seen: &mut SysctlSeen, values: &Values, grown: &Grown) {
 /// The bytes on the way at this rate and round trip.
 fn bandwidth_delay(rate_mbit: Option<f64>, rtt_ms: Option<f64>) -> Option<i64> {
     let bytes = rate_mbit? * 1e6 / 8.0 * rtt_ms? / 1e3;
-    // Far above any buffer, and far below where the conversion would saturate.
-    (bytes.is_finite() && (0.0..1e15).contains(&bytes)).then_some(bytes.ceil() as i64)
+    // Up to far above any buffer, and far below where the conversion would saturate.
+    (bytes > 0.0 && bytes < 1e15).then_some(bytes.ceil() as i64)
 }
 
 fn keepalive(time: Option<i64>, interval: Option<i64>, probes: Option<i64>) -> Option<i64> {
@@ -343,6 +343,7 @@ mod tests {
         assert_eq!(seen.bdp_fits, Some(true));
         assert_eq!(bandwidth_delay(Some(f64::MAX), Some(2.0)), None);
         assert_eq!(bandwidth_delay(Some(-1.0), Some(2.0)), None);
+        assert_eq!(bandwidth_delay(Some(0.0), Some(2.0)), None);
     }
 
     #[test]

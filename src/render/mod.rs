@@ -10,6 +10,7 @@ mod layout;
 pub mod manual;
 pub mod observed;
 pub mod sanitise;
+mod settings;
 mod style;
 mod text;
 mod words;

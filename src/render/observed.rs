@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::model::outcome::Why;
 use crate::render::layout::wrap;
 use crate::render::sanitise::{line, prose};
-use crate::render::{Format, Paint, Style, words, write_json};
+use crate::render::{Format, Paint, Style, settings, words, write_json};
 
 /// What one probe saw, run on its own.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -79,6 +79,10 @@ fn record(
                 for item in items {
                     entry(item, indent + 2, style, out)?;
                 }
+            }
+            Value::String(text) if name == settings::FIELD => {
+                writeln!(out, "{blanks}{name}:")?;
+                settings::file(text, indent + 2, style, out)?;
             }
             other => {
                 let room = style.page().saturating_sub(indent + 4);

@@ -7,7 +7,7 @@ use crate::model::outcome::Why;
 use crate::model::report::{Report, Status, StepEntry, Verdict};
 use crate::render::layout::{pad, pad_left, wrap, wrap_at_most};
 use crate::render::sanitise::{line, prose};
-use crate::render::{Paint, Style, diagnosis, words};
+use crate::render::{Paint, Style, diagnosis, settings, words};
 
 pub(super) fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     headline(report, style, out)?;
@@ -16,6 +16,7 @@ pub(super) fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::
         diagnosis::block(diagnosis, report, style, out)?;
     }
     diagnosis::findings(&report.findings, style, out)?;
+    settings::settings(report, style, out)?;
     reading_on(report, style, out)
 }
 

@@ -16,6 +16,7 @@ macro_rules! files {
 pub const RUNBOOKS: &[(&str, &str)] = files! {
     "close_wait": "close_wait.yaml",
     "connect": "connect.yaml",
+    "kernel": "kernel.yaml",
     "listen": "listen.yaml",
 };
 

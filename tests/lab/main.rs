@@ -5,7 +5,7 @@
 //! cargo test --test lab -- refused               scenarios whose name contains the word
 //! TCPDOCTOR_LAB=required cargo test --test lab   what can't run is a failure, not ignored
 //! TCPDOCTOR_LAB_SLACK=2                          stretches every time bound
-//! TCPDOCTOR_LAB_EXEC='ip -s link; ping 10.4.3.2' runs this on the client instead and shows its output
+//! TCPDOCTOR_LAB_EXEC='ip -s link; ping 10.4.3.2' runs this where the product would run, and shows its output
 //! TCPDOCTOR_LAB_REPORTS=DIR                      keeps every report
 //! ```
 //!
@@ -13,16 +13,21 @@
 //! and runs the program in it once, as root or as nobody; nothing is shared, so they run side by side.
 #![allow(clippy::disallowed_methods, clippy::print_stderr)]
 
+mod conntrack;
 mod contract;
 mod coverage;
 mod dns_server;
 mod expect;
+mod groups;
 mod lab;
+mod load;
 mod net;
+mod process;
 mod rules;
 mod run;
 mod scenario;
 mod scenarios;
+mod seen;
 mod servers;
 mod topology;
 mod wire;
@@ -35,6 +40,10 @@ use libtest_mimic::{Arguments, Completion, Trial};
 use crate::run::Mode;
 
 fn main() -> ExitCode {
+    let mut own = std::env::args().skip(1);
+    if own.next().as_deref() == Some(process::ARGUMENT) {
+        return process::be(own);
+    }
     let mut arguments = Arguments::from_args();
     // Scenarios mostly wait for the network, not for a processor.
     arguments.test_threads.get_or_insert(10);

@@ -51,6 +51,11 @@ pub(crate) fn has_other_users() -> bool {
     })
 }
 
+/// Enters a namespace with the calling thread, for good.
+pub(crate) fn join(namespace: &OwnedFd) {
+    setns(namespace, CloneFlags::CLONE_NEWNET).expect("own namespace");
+}
+
 /// A host: a network namespace.
 pub(crate) struct Host {
     pub(crate) name: &'static str,
@@ -87,7 +92,7 @@ impl Host {
     pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| {
             let entered = scope.spawn(|| {
-                setns(&self.namespace, CloneFlags::CLONE_NEWNET).expect("own namespace");
+                join(&self.namespace);
                 work()
             });
             match entered.join() {
@@ -95,6 +100,23 @@ impl Host {
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         })
+    }
+
+    /// The namespace, for a thread that is to [`join`] it.
+    pub(crate) fn namespace(&self) -> io::Result<OwnedFd> {
+        self.namespace.try_clone()
+    }
+
+    /// What a line of shell says on this host; nothing when it fails.
+    pub(crate) fn output(&self, line: &str) -> io::Result<String> {
+        let output = self.enter(|| {
+            Command::new("/bin/sh")
+                .args(["-c", line])
+                .env("PATH", PATH)
+                .stdin(Stdio::null())
+                .output()
+        })?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// The namespace as a path that `ip link … netns PATH` takes.

@@ -215,7 +215,11 @@ fn private_files(etc: &[(&str, PathBuf)], no_proc: bool) -> io::Result<()> {
         }
     }
     // Not permitted in some containers; nothing but /sys/class/net is lost then.
-    let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
+    let _ = nix::mount::umount2("/sys", nix::mount::MntFlags::MNT_DETACH);
+    if mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none).is_ok() {
+        // Like the old one it has the control groups.
+        let _ = mount(Some("cgroup2"), "/sys/fs/cgroup", Some("cgroup2"), MsFlags::empty(), none);
+    }
     if no_proc {
         mount(Some("tmpfs"), "/proc", Some("tmpfs"), MsFlags::empty(), none)?;
     }

@@ -12,7 +12,9 @@ use serde_json::Value;
 use crate::dns_server::{self, Zone};
 use crate::expect::{Expect, essence};
 use crate::lab::Lab;
+use crate::process::Process;
 use crate::run::{self, Forbidden, Invocation, Limits, Mode};
+use crate::seen::Settings;
 use crate::servers::{self, Serve};
 use crate::topology::Topology;
 use crate::wire::{Cable, Filter, Way};
@@ -31,6 +33,8 @@ pub(crate) struct Scenario {
     hosts: &'static str,
     steps: Vec<Step>,
     arguments: Vec<String>,
+    at: &'static str,
+    unchanged: bool,
     limits: Limits,
     root: Option<Expect>,
     nobody: Option<Expect>,
@@ -54,6 +58,8 @@ pub(crate) fn scenario(name: &'static str) -> Scenario {
         hosts: "127.0.0.1 localhost\n::1 localhost\n",
         steps: Vec::new(),
         arguments: Vec::new(),
+        at: "c",
+        unchanged: false,
         limits: Limits::default(),
         root: None,
         nobody: None,
@@ -219,6 +225,16 @@ impl Scenario {
         self.step(move |lab| lab.host(host).nft(&rules))
     }
 
+    /// A service process on a host.
+    pub(crate) fn process(self, host: &'static str, process: Process) -> Scenario {
+        self.step(move |lab| lab.start(host, &process))
+    }
+
+    /// A service process in a network namespace of its own, as in a container, on no cable.
+    pub(crate) fn process_apart(self, process: Process) -> Scenario {
+        self.step(move |lab| lab.start_apart(&process))
+    }
+
     /// The cable between `r1` and `r2` takes smaller packets than the others, and both know.
     pub(crate) fn narrow(self, mtu: u32) -> Scenario {
         self.ip("r1", format!("link set r1b mtu {mtu}")).ip("r2", format!("link set r2a mtu {mtu}"))
@@ -245,6 +261,18 @@ impl Scenario {
             .chain(["--format", "json", "--no-input"])
             .map(str::to_owned)
             .collect();
+        self
+    }
+
+    /// Where it runs; on the client unless said otherwise.
+    pub(crate) fn run_on(mut self, host: &'static str) -> Scenario {
+        self.at = host;
+        self
+    }
+
+    /// Settings, rules, routes and sockets of that host must be the same before and after.
+    pub(crate) fn unchanged(mut self) -> Scenario {
+        self.unchanged = true;
         self
     }
 
@@ -345,7 +373,11 @@ impl Scenario {
         ];
         let invocation =
             Invocation { arguments: &self.arguments, mode, etc: &etc, limits: self.limits };
-        let ran = run::on(lab.host("c"), &invocation).map_err(broken)?;
+        let host = lab.host(self.at);
+        let before = self.unchanged.then(|| Settings::of(host)).transpose().map_err(broken)?;
+        let ran = run::on(host, &invocation).map_err(broken)?;
+        let after = self.unchanged.then(|| Settings::of(host)).transpose().map_err(broken)?;
+        let expect = expect.with_process_ids(&lab.processes);
         drop(lab);
         if std::env::var_os("TCPDOCTOR_LAB_EXEC").is_some() {
             return Err(format!(
@@ -365,6 +397,9 @@ impl Scenario {
             ));
         };
         let mut wrong = expect.check(&ran, &report);
+        if let Some((before, after)) = before.zip(after) {
+            wrong.extend(before.changes(&after));
+        }
 
         let saved = files.write("report.json", &ran.stdout).map_err(broken)?;
         let again = run::replay(&saved).map_err(broken)?;

@@ -101,7 +101,7 @@ async fn round(target: SocketAddr, thresholds: &[u8], rtt: Duration, quiet: Dura
     let mut passed = Vec::new();
     let longest = start + rtt * 2 + Duration::from_millis(60);
     // Answers to SYNs sent together come together, but a busy box may pause between them.
-    let quiet = quiet.clamp(Duration::from_millis(25), Duration::from_millis(150));
+    let quiet = quiet.clamp(Duration::from_millis(25), Duration::from_millis(100));
     let mut until = longest;
     while let Ok(Some((threshold, answer))) = tokio::time::timeout_at(until, waiting.next()).await {
         if answer == SynAnswer::Rst {

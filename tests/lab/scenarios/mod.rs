@@ -1,15 +1,21 @@
 //! Every scenario, by layer.
 
+mod conntrack;
 mod distance;
 mod dns;
 mod firewall;
 mod healthy;
 mod host;
+mod kernel;
 mod link;
 mod meta;
 mod mtu;
+mod read_only;
 mod refused;
 mod route;
+mod server;
+mod server_healthy;
+mod sockets;
 mod tcp;
 mod timeout;
 
@@ -30,5 +36,11 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Scenario>)> {
         ("mtu", mtu::all()),
         ("distance", distance::all()),
         ("meta", meta::all()),
+        ("read-only", read_only::all()),
+        ("server", server::all()),
+        ("sockets", sockets::all()),
+        ("kernel", kernel::all()),
+        ("conntrack", conntrack::all()),
+        ("server healthy", server_healthy::all()),
     ]
 }
