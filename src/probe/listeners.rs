@@ -236,7 +236,7 @@ impl Probe for Listeners {
 const OTHER_PORTS: usize = 50;
 
 fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
-    let query = Query { states: State::Listen.bit(), ..Query::all(false) };
+    let query = Query { states: State::Listen.bit(), ..Query::ALL };
     let all = SockDiag::open()?.fold(&query, Vec::new, |all, entry| {
         all.push(Waiting {
             address: entry.local().ip(),

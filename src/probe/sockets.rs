@@ -226,7 +226,7 @@ fn query(args: &SocketsArgs) -> Result<Query, Why> {
         ),
     };
     let (local_port, peer_port) = (args.port, args.peer_port);
-    Ok(Query { local_port, peer_port, peer, ..Query::all(false) })
+    Ok(Query { local_port, peer_port, peer, ..Query::ALL })
 }
 
 fn census(query: &Query) -> Result<(Census, Listening, Owners), Why> {
@@ -236,7 +236,7 @@ fn census(query: &Query) -> Result<(Census, Listening, Owners), Why> {
         let start = || Census::new(listeners.keys().copied().collect());
         diag.fold(query, start, |census, entry| census.add(entry))
     };
-    let (census, owners) = match *query == Query::all(false) {
+    let (census, owners) = match *query == Query::ALL {
         // All of them: the owners can be looked for meanwhile.
         true => {
             let (census, owners) = Owners::of_all(count)?;
@@ -351,7 +351,7 @@ fn tell(
 
 /// Who listens: what nobody accepted is theirs.
 fn listening(diag: &mut SockDiag) -> Result<Listening, Why> {
-    let query = Query { states: State::Listen.bit(), ..Query::all(false) };
+    let query = Query { states: State::Listen.bit(), ..Query::ALL };
     diag.fold(&query, BTreeMap::new, |all, entry| {
         let claim = Claim { inode: entry.inode(), uid: entry.uid(), cgroup: entry.cgroup() };
         all.insert(entry.local().port(), claim);
