@@ -253,8 +253,8 @@ impl Line {
             last_received_ms: info.last_received_ms,
             receive_queue: self.queues.unread,
             send_queue: self.queues.unsent,
-            pid: book.pid(self.claim.inode),
-            owner_name: book.name(self.claim),
+            pid: book.known(self.claim).map(|(pid, _)| pid),
+            owner_name: book.name(self.claim, None),
             uid: self.claim.uid,
         }
     }
@@ -309,7 +309,7 @@ fn look(args: &ConnectionsArgs) -> Result<ConnectionsSeen, Why> {
         peer_port: args.peer_port,
         peer,
         detailed: true,
-        ..Query::all(false)
+        ..Query::ALL
     };
     let most = usize::try_from(args.max).unwrap_or(usize::MAX);
     let mut all = SockDiag::open()?.fold(&query, Gathered::default, |all, entry| {

@@ -243,7 +243,7 @@ impl Probe for Listeners {
 const OTHER_PORTS: usize = 50;
 
 fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
-    let query = Query { states: State::Listen.bit(), ..Query::all(false) };
+    let query = Query { states: State::Listen.bit(), ..Query::ALL };
     let all = SockDiag::open()?.fold(&query, Vec::new, |all, entry| {
         all.push(Waiting {
             address: entry.local().ip(),
@@ -318,7 +318,7 @@ fn other_listeners(mut others: Vec<Waiting>, book: &mut Book) -> Vec<OtherListen
         address: waiting.address.to_string(),
         port: waiting.port,
         loopback: waiting.is_loopback(),
-        owner_name: book.name(waiting.claim),
+        owner_name: book.name(waiting.claim, None),
     })
     .collect()
 }
@@ -345,5 +345,54 @@ fn listener(waiting: &Waiting, wanted: Option<IpAddr>, book: &mut Book) -> Liste
         owner_name: holder.name,
         unit: holder.unit,
         container: holder.container,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    async fn run(args: serde_json::Value) -> ListenersSeen {
+        Listeners::run(serde_json::from_value(args).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn our_own_listener_is_named_with_its_queue() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let seen = run(serde_json::json!({"port": port})).await;
+        assert_eq!(seen.outcome, ListenersOutcome::LoopbackOnly);
+        assert_eq!((seen.count, seen.waiting, seen.queue_full), (1, 1, false));
+        let one = &seen.listeners[0];
+        assert_eq!(one.owner.as_ref().map(|owner| owner.pid), Some(std::process::id()));
+        assert!(one.loopback && !one.wildcard && one.v6_only.is_none() && !seen.owners_hidden);
+        let asked = run(serde_json::json!({"port": port, "address": "127.0.0.1"})).await;
+        assert_eq!(asked.outcome, ListenersOutcome::Listening);
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_wildcard_takes_both_families_and_another_port_of_ours_is_told() {
+        // The lower descriptor: whoever finds the listener has passed it.
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind("[::]:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = run(serde_json::json!({"port": port})).await;
+        assert_eq!(seen.outcome, ListenersOutcome::Listening);
+        assert_eq!((seen.accepts_v4, seen.accepts_v6), (true, true));
+        assert_eq!(seen.listeners[0].v6_only, Some(false));
+        assert!(seen.owner_ports.contains(&other.local_addr().unwrap().port()));
+    }
+
+    #[tokio::test]
+    async fn a_port_without_listener_has_no_queue_and_no_owner() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let seen = run(serde_json::json!({"port": port})).await;
+        assert_eq!((seen.count, seen.queue, seen.backlog, seen.owner_name), (0, None, None, None));
+        assert!(seen.namespaces.is_some());
     }
 }

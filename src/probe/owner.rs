@@ -71,7 +71,8 @@ pub(super) struct Book {
     owners: Owners,
     users: Users,
     processes: BTreeMap<u32, Option<Process>>,
-    cgroups: BTreeMap<u64, String>,
+    /// Cgroups of sockets without a visible holder: path, and the process if there is only one.
+    cgroups: BTreeMap<u64, (String, Option<u32>)>,
 }
 
 impl Book {
@@ -92,7 +93,9 @@ impl Book {
             // 0 is none, 1 the root of all.
             .filter(|id| *id > 1)
             .collect();
-        let cgroups = if ids.is_empty() { BTreeMap::new() } else { cgroups::paths(&ids) };
+        let paths = if ids.is_empty() { BTreeMap::new() } else { cgroups::paths(&ids) };
+        let only = |(id, path): (u64, String)| (id, (path.clone(), only_process(&path)));
+        let cgroups = paths.into_iter().map(only).collect();
         Book { owners, users: Users::read(), processes: BTreeMap::new(), cgroups }
     }
 
@@ -114,42 +117,50 @@ impl Book {
         }
     }
 
+    /// The process that stands for all that hold a socket, seen or found by its cgroup.
+    pub(super) fn known(&mut self, claim: Claim) -> Option<(u32, FoundBy)> {
+        let by_cgroup = || {
+            let (_, only) = self.cgroups.get(&claim.cgroup.filter(|_| claim.inode != 0)?)?;
+            only.map(|pid| (pid, FoundBy::Cgroup))
+        };
+        let cgroup = by_cgroup();
+        self.pid(claim.inode).map(|pid| (pid, FoundBy::Descriptor)).or(cgroup)
+    }
+
     /// Names the holder of one socket.
     pub(super) fn holder(&mut self, claim: Claim) -> Holder {
         let count = u32::try_from(self.owners.pids(claim.inode).len()).unwrap_or(u32::MAX);
-        let place = claim.cgroup.and_then(|id| self.cgroups.get(&id)).cloned();
-        let mut membership = place.as_deref().map(Membership::of_path).unwrap_or_default();
-        let found = match self.pid(claim.inode) {
-            Some(pid) => Some((pid, FoundBy::Descriptor)),
-            None => place.as_deref().and_then(only_process).map(|pid| (pid, FoundBy::Cgroup)),
-        };
-        let mut owner = None;
-        if let Some((pid, found_by)) = found {
-            owner = self.owner(pid, found_by);
-            if let Some(process) = self.process(pid)
-                && found_by == FoundBy::Descriptor
-            {
-                membership = process.membership.clone();
-            }
-        }
+        let owner = self.known(claim).and_then(|(pid, found_by)| self.owner(pid, found_by));
         let hidden = owner.is_none() && claim.inode != 0;
-        let name = match &owner {
-            Some(owner) => {
-                named(owner.pid, &owner.command, owner.uid, owner.user.as_deref(), &membership)
-            }
-            None => self.hidden(claim, &membership),
-        };
-        let Membership { unit, container } = membership;
+        let name = self.name(claim, None);
+        let Membership { unit, container } = self.membership(claim);
         Holder { owner, count, hidden, unit, container, name }
     }
 
-    /// The holder of a socket in words, without looking at more than its descriptor told.
-    pub(super) fn name(&mut self, claim: Claim) -> String {
-        let Some(process) = self.pid(claim.inode).and_then(|pid| self.process(pid)).cloned() else {
-            return self.hidden(claim, &Membership::default());
+    /// The holder of a socket in words; `port` is the one that a hidden holder serves.
+    pub(super) fn name(&mut self, claim: Claim, port: Option<u16>) -> String {
+        let membership = self.membership(claim);
+        let known = self.known(claim).and_then(|(pid, _)| self.process(pid)).cloned();
+        let Some(process) = known else {
+            return self.hidden(claim, port, &membership);
         };
-        let user = process.uid.and_then(|uid| self.users.name(uid));
-        named(process.pid, &process.command, process.uid, user.as_deref(), &process.membership)
+        let user = match (process.uid.and_then(|uid| self.users.name(uid)), process.uid) {
+            (Some(name), _) => format!(", user {name}"),
+            (None, Some(uid)) => format!(", uid {uid}"),
+            (None, None) => String::new(),
+        };
+        format!("{} (pid {}{user}{})", process.command, process.pid, place(&membership))
+    }
+
+    /// The unit and the container of the holder, or of the cgroup in which the socket was made.
+    fn membership(&mut self, claim: Claim) -> Membership {
+        if let Some((pid, _)) = self.known(claim)
+            && let Some(process) = self.process(pid)
+        {
+            return process.membership.clone();
+        }
+        let place = claim.cgroup.and_then(|id| self.cgroups.get(&id));
+        place.map(|(path, _)| Membership::of_path(path)).unwrap_or_default()
     }
 
     /// Whether one of these processes holds the socket.
@@ -182,7 +193,7 @@ impl Book {
         self.processes.entry(pid).or_insert_with(|| Process::read(pid)).as_ref()
     }
 
-    fn hidden(&self, claim: Claim, membership: &Membership) -> String {
+    fn hidden(&self, claim: Claim, port: Option<u16>, membership: &Membership) -> String {
         if claim.inode == 0 {
             return "no process yet".to_owned();
         }
@@ -190,13 +201,13 @@ impl Book {
             Some(name) => format!("user {name}"),
             None => format!("uid {}", claim.uid),
         };
-        // Root is refused by a security module only; without a refusal the holder is in a PID
-        // namespace outside of ours, or it is the kernel itself.
-        let why = match caps::effective_uid() == 0 || self.owners.denied == 0 {
-            true => "not visible from here",
-            false => "needs root",
+        let port = port.map(|port| format!(", port {port}")).unwrap_or_default();
+        // Root does not see processes outside of its PID namespace, nor the kernel's own sockets.
+        let why = match caps::effective_uid() {
+            0 => "not visible from here",
+            _ => "needs root",
         };
-        format!("hidden ({user}{}; {why})", place(membership))
+        format!("hidden ({user}{port}{}; {why})", place(membership))
     }
 }
 
@@ -219,21 +230,6 @@ fn only_process(path: &str) -> Option<u32> {
         [only] => Some(only),
         _ => None,
     }
-}
-
-fn named(
-    pid: u32,
-    command: &str,
-    uid: Option<u32>,
-    user: Option<&str>,
-    membership: &Membership,
-) -> String {
-    let user = match (user, uid) {
-        (Some(name), _) => format!(", user {name}"),
-        (None, Some(uid)) => format!(", uid {uid}"),
-        (None, None) => String::new(),
-    };
-    format!("{command} (pid {pid}{user}{})", place(membership))
 }
 
 fn place(membership: &Membership) -> String {

@@ -152,12 +152,11 @@ impl Census {
 /// Counts the TCP sockets among these inodes, in the namespace of the process.
 fn census(pid: u32, inodes: &BTreeSet<u32>, ours: Option<bool>) -> Result<Option<Census>, Why> {
     if ours != Some(false) {
-        let counted =
-            SockDiag::open()?.fold(&Query::all(false), Census::default, |all, entry| {
-                if let Some(state) = entry.state().filter(|_| inodes.contains(&entry.inode())) {
-                    all.add(state, entry.local().port());
-                }
-            })?;
+        let counted = SockDiag::open()?.fold(&Query::ALL, Census::default, |all, entry| {
+            if let Some(state) = entry.state().filter(|_| inodes.contains(&entry.inode())) {
+                all.add(state, entry.local().port());
+            }
+        })?;
         return Ok(Some(counted));
     }
     let Some(v4) = namespaces::tcp_of(pid, false, |_| false) else { return Ok(None) };

@@ -226,7 +226,7 @@ fn query(args: &SocketsArgs) -> Result<Query, Why> {
         ),
     };
     let (local_port, peer_port) = (args.port, args.peer_port);
-    Ok(Query { local_port, peer_port, peer, ..Query::all(false) })
+    Ok(Query { local_port, peer_port, peer, ..Query::ALL })
 }
 
 fn census(query: &Query) -> Result<(Census, Listening, Owners), Why> {
@@ -236,7 +236,7 @@ fn census(query: &Query) -> Result<(Census, Listening, Owners), Why> {
         let start = || Census::new(listeners.keys().copied().collect());
         diag.fold(query, start, |census, entry| census.add(entry))
     };
-    let (census, owners) = match *query == Query::all(false) {
+    let (census, owners) = match *query == Query::ALL {
         // All of them: the owners can be looked for meanwhile.
         true => {
             let (census, owners) = Owners::of_all(count)?;
@@ -351,7 +351,7 @@ fn tell(
 
 /// Who listens: what nobody accepted is theirs.
 fn listening(diag: &mut SockDiag) -> Result<Listening, Why> {
-    let query = Query { states: State::Listen.bit(), ..Query::all(false) };
+    let query = Query { states: State::Listen.bit(), ..Query::ALL };
     diag.fold(&query, BTreeMap::new, |all, entry| {
         let claim = Claim { inode: entry.inode(), uid: entry.uid(), cgroup: entry.cgroup() };
         all.insert(entry.local().port(), claim);
@@ -365,8 +365,8 @@ fn stuck_socket(stuck: &Stuck, book: &mut Book) -> StuckSocket {
         state: stuck.look.state.map_or("unknown", State::name).to_owned(),
         queue: stuck.queue,
         why: stuck.why,
-        pid: book.pid(stuck.look.claim.inode),
-        owner_name: book.name(stuck.look.claim),
+        pid: book.known(stuck.look.claim).map(|(pid, _)| pid),
+        owner_name: book.name(stuck.look.claim, None),
     }
 }
 
@@ -393,4 +393,76 @@ fn destinations(counts: Vec<(census::Way, u32)>) -> Vec<DestinationCount> {
         count,
     };
     counts.into_iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    async fn run(args: serde_json::Value) -> SocketsSeen {
+        Sockets::run(serde_json::from_value(args).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn unclosed_sockets_of_this_process_are_counted_with_their_peer() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+            held.push(listener.accept().unwrap());
+        }
+        let waiting = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let seen = run(serde_json::json!({"port": port})).await;
+        assert_eq!((seen.total, seen.close_wait, seen.established), (5, 3, 1));
+        assert_eq!((seen.not_accepted, seen.owners_hidden), (1, 0));
+        let owner = &seen.close_wait_owners[0];
+        assert_eq!((owner.pid, owner.count), (Some(std::process::id()), 3));
+        assert!(owner.fds_ratio.is_some() && !owner.hidden);
+        let peer = ClosedPeer {
+            address: "127.0.0.1".to_owned(),
+            port: None,
+            local_port: Some(port),
+            count: 3,
+        };
+        assert_eq!(owner.peers, [peer]);
+        assert_eq!((seen.recv_stuck, seen.ports_used_top), (None, 0));
+        drop(waiting);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_accepted_belongs_to_the_listener() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+        let seen = run(serde_json::json!({"port": port})).await;
+        let owner = &seen.close_wait_owners[0];
+        assert_eq!((owner.pid, owner.count), (Some(std::process::id()), 1));
+        assert_eq!(owner.not_accepted, 1);
+    }
+
+    #[tokio::test]
+    async fn every_state_is_there_and_two_looks_know_what_is_stuck() {
+        use std::io::Write;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let _server = listener.accept().unwrap();
+        client.write_all(b"unread").unwrap();
+        let seen = run(serde_json::json!({"port": port, "sample_ms": 5})).await;
+        assert_eq!(seen.states.len(), State::ALL.len());
+        let stuck = &seen.recv_stuck.unwrap()[0];
+        assert_eq!((stuck.queue, stuck.why), (6, Held::NotRead));
+        assert_eq!(stuck.pid, Some(std::process::id()));
+        assert_eq!(seen.send_stuck, Some(Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_none_is_refused() {
+        let args = serde_json::json!({"peer": "example.org"});
+        let ran = Sockets::run(serde_json::from_value(args).unwrap()).await;
+        assert!(matches!(ran, Err(Why::Unsupported { .. })));
+    }
 }

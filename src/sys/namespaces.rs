@@ -105,7 +105,7 @@ fn look_into(namespaces: &[Vec<u32>]) -> Others {
 fn entered(pid: u32) -> Option<Vec<Listening>> {
     let namespace = File::open(format!("/proc/{pid}/ns/net")).ok()?;
     setns(namespace, CloneFlags::CLONE_NEWNET).ok()?;
-    let query = Query { states: State::Listen.bit(), ..Query::all(false) };
+    let query = Query { states: State::Listen.bit(), ..Query::ALL };
     SockDiag::open()
         .ok()?
         .fold(&query, Vec::new, |all, entry| {

@@ -72,7 +72,7 @@ impl Owners {
     pub fn pids(&self, inode: u32) -> &[(u32, u32)] {
         let start = self.held.partition_point(|(held, _)| *held < inode);
         let rest = &self.held[start..];
-        &rest[..rest.partition_point(|(held, _)| *held == inode)]
+        &rest[..rest.iter().take_while(|(held, _)| *held == inode).count()]
     }
 }
 

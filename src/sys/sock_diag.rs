@@ -5,7 +5,7 @@ use nix::errno::Errno;
 
 use crate::model::outcome::Why;
 use crate::sys::netlink::{Netlink, NetlinkError};
-use crate::wire::inet_diag::{Entry, Identity, Query, SOCK_DIAG_BY_FAMILY};
+use crate::wire::inet_diag::{Entry, Identity, Query, SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK};
 
 const NLM_F_DUMP: u16 = 0x300;
 /// How often both families are listed again because one list was torn.
@@ -29,8 +29,8 @@ impl SockDiag {
         Ok(SockDiag { netlink: Netlink::open(libc::NETLINK_SOCK_DIAG as u16).map_err(why)? })
     }
 
-    /// Shows every socket that answers the query, of IPv4 and IPv6 (`query.v6` is not looked at),
-    /// to `each`, and keeps none: what it gathers is begun by `start`.
+    /// Shows every socket that answers the query, of IPv4 and IPv6, to `each`, and keeps none: what
+    /// it gathers is begun by `start`.
     ///
     /// A socket that comes or goes meanwhile may be missed or seen twice, as with every tool.
     ///
@@ -43,23 +43,47 @@ impl SockDiag {
         mut start: impl FnMut() -> T,
         mut each: impl FnMut(&mut T, Entry<'_>),
     ) -> Result<T, Why> {
+        let mut show = |gathered: &mut T, message: &[u8]| {
+            if let Some(entry) = Entry::parse(message) {
+                each(gathered, entry);
+            }
+        };
+        let request = query.encode_both();
+        let both = self.netlink.fold(
+            TCPDIAG_GETSOCK,
+            NLM_F_DUMP,
+            &request,
+            &mut start,
+            |gathered, _, message| show(gathered, message),
+        );
+        match both {
+            // A sandbox that knows the newer request only.
+            Err(NetlinkError::Refused { .. }) => self.by_family(query, start, show),
+            both => both.map_err(why),
+        }
+    }
+
+    /// Asks for one family after the other.
+    fn by_family<T>(
+        &mut self,
+        query: &Query,
+        mut start: impl FnMut() -> T,
+        mut show: impl FnMut(&mut T, &[u8]),
+    ) -> Result<T, Why> {
         for _ in 0..RETRIES {
             let mut gathered = Some(start());
             for v6 in [false, true] {
-                let request = Query { v6, ..*query }.encode();
                 // `take` leaves nothing for a second try: a torn list begins both families anew.
                 gathered = self
                     .netlink
                     .fold(
                         SOCK_DIAG_BY_FAMILY,
                         NLM_F_DUMP,
-                        &request,
+                        &query.encode(v6),
                         || gathered.take(),
                         |gathered, _, message| {
-                            if let (Some(gathered), Some(entry)) =
-                                (gathered.as_mut(), Entry::parse(message))
-                            {
-                                each(gathered, entry);
+                            if let Some(gathered) = gathered.as_mut() {
+                                show(gathered, message);
                             }
                         },
                     )
@@ -126,7 +150,7 @@ mod tests {
     fn a_listener_is_listed_by_its_port_alone() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let found = listed(&Query { local_port: Some(address.port()), ..Query::all(false) });
+        let found = listed(&Query { local_port: Some(address.port()), ..Query::ALL });
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].0, found[0].1), (State::Listen, address));
     }
@@ -141,7 +165,7 @@ mod tests {
             states: State::Established.bit(),
             peer_port: Some(address.port()),
             peer: Some(address.ip()),
-            ..Query::all(false)
+            ..Query::ALL
         };
         let found = listed(&query);
         assert_eq!(found.len(), 1);
@@ -151,10 +175,27 @@ mod tests {
     }
 
     #[test]
+    fn one_walk_and_one_for_each_family_list_the_same() {
+        let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = v4.local_addr().unwrap().port();
+        let _v6 = TcpListener::bind(("::1", port)).unwrap();
+        let query = Query { local_port: Some(port), ..Query::ALL };
+        let list = |all: &mut Vec<SocketAddr>, entry: Entry<'_>| all.push(entry.local());
+        let mut diag = SockDiag::open().unwrap();
+        let mut once = diag.fold(&query, Vec::new, list).unwrap();
+        let mut twice = diag
+            .by_family(&query, Vec::new, |all, message| list(all, Entry::parse(message).unwrap()))
+            .unwrap();
+        once.sort_unstable();
+        twice.sort_unstable();
+        assert_eq!((once.len(), &once), (2, &twice));
+    }
+
+    #[test]
     fn one_socket_is_read_again_until_it_is_gone() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let found = listed(&Query { local_port: Some(port), ..Query::all(false) });
+        let found = listed(&Query { local_port: Some(port), ..Query::ALL });
         let mut diag = SockDiag::open().unwrap();
         let again = diag.again(&found[0].3, |entry| entry.local().port()).unwrap();
         assert_eq!(again, Some(port));

@@ -31,7 +31,7 @@ pub struct CloseWaitOwner {
     /// Its container; null when it is in none, or it is hidden.
     pub container: Option<String>,
     /// The sockets in CLOSE_WAIT; where the owner is hidden, those of all hidden processes of this
-    /// user and cgroup.
+    /// user and cgroup that serve the same port, or none.
     pub count: u32,
     /// Those of them that it has not even accepted.
     pub not_accepted: u32,
@@ -80,12 +80,12 @@ pub struct SocketOwner {
     pub states: BTreeMap<String, u32>,
 }
 
-/// Whose sockets are counted together: those of a process, or those of a user and a cgroup where
-/// the process is hidden.
+/// Whose sockets are counted together: those of a process, or, where it is hidden, those of a user,
+/// a cgroup and a served port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Key {
     Process(u32),
-    Hidden(u32, Option<u64>),
+    Hidden(u32, Option<u64>, Option<u16>),
     /// Closed before it was accepted, by somebody who does not listen any more.
     Nobody,
 }
@@ -111,6 +111,14 @@ impl Group {
         self.states.iter().sum()
     }
 
+    /// The port that a hidden owner serves.
+    fn served(&self) -> Option<u16> {
+        match self.key {
+            Key::Hidden(.., port) => port,
+            _ => None,
+        }
+    }
+
     fn close_wait(&self) -> u32 {
         self.states[State::CloseWait as usize - 1]
     }
@@ -130,9 +138,12 @@ pub(super) fn by_owner(
         };
         let key = match claim {
             None => Key::Nobody,
-            Some(claim) => match book.pid(claim.inode) {
-                Some(pid) => Key::Process(pid),
-                None => Key::Hidden(claim.uid, claim.cgroup),
+            Some(claim) => match book.known(claim) {
+                Some((pid, _)) => Key::Process(pid),
+                None => {
+                    let served = listeners.contains_key(&one.local_port);
+                    Key::Hidden(claim.uid, claim.cgroup, served.then_some(one.local_port))
+                }
             },
         };
         let group = groups.entry(key).or_insert_with(|| Group {
@@ -161,10 +172,10 @@ pub(super) fn by_owner(
 pub(super) fn owners(groups: &[Group], book: &mut Book, most: usize) -> Vec<SocketOwner> {
     let told = groups.iter().take(most);
     told.map(|group| {
-        let pid = book.pid(group.claim.inode);
+        let pid = book.known(group.claim).map(|(pid, _)| pid);
         let states = State::ALL.iter().zip(group.states).filter(|(_, count)| *count > 0);
         SocketOwner {
-            name: book.name(group.claim),
+            name: book.name(group.claim, group.served()),
             pid,
             command: pid.and_then(|pid| book.process(pid)).map(|process| process.command.clone()),
             hidden: group.hidden(),
@@ -192,7 +203,7 @@ fn close_wait_owner(group: &Group, book: &mut Book, most: usize) -> CloseWaitOwn
         None => (None, None, None),
     };
     CloseWaitOwner {
-        name: holder.name,
+        name: book.name(group.claim, group.served()),
         pid,
         command,
         args,
