@@ -1,6 +1,8 @@
 //! The words everyone uses, as plain data: no I/O, no clock, no colour.
 
+pub mod check;
 pub mod diagnosis;
+pub mod graph;
 pub mod icmp;
 pub mod layer;
 pub mod outcome;
