@@ -309,7 +309,6 @@ fn look(args: &ConnectionsArgs) -> Result<ConnectionsSeen, Why> {
         peer_port: args.peer_port,
         peer,
         detailed: true,
-        ..Query::ALL
     };
     let most = usize::try_from(args.max).unwrap_or(usize::MAX);
     let mut all = SockDiag::open()?.fold(&query, Gathered::default, |all, entry| {
