@@ -22,7 +22,7 @@ use crate::model::types::Type;
 
 pub use check::Scope;
 pub use doubt::{Doubt, Facts};
-pub(crate) use relate::article;
+pub(crate) use relate::{article, join};
 pub use template::Template;
 pub(crate) use template::sole_hole;
 pub use value::{escape, is_unsafe, shown};
