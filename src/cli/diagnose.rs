@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cli::args::{FailOn, Global, Judge};
 use crate::cli::progress::Progress;
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, params, runbooks, runtime, status, terminal};
+use crate::cli::{deliver, params, permits, runbooks, runtime, status, terminal};
 use crate::engine::{self, Plan};
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
@@ -25,7 +25,9 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     };
     let params = params::bind(&runbook, &global.param)?;
     deliver::check(global)?;
-    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget: global.budget() };
+    let permit = permits::of(global, &runbook)?;
+    let budget = global.budget();
+    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget, permit };
     let interrupted = Cell::new(false);
     let progress = Progress::begin(global);
     let report = runtime::run(engine::run(plan, runtime::interrupt(&interrupted), |event| {

@@ -9,6 +9,7 @@ mod explain;
 mod files;
 mod nearest;
 mod params;
+mod permits;
 mod probe;
 mod progress;
 mod replay;

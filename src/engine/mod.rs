@@ -7,6 +7,7 @@ mod arguments;
 pub mod conclude;
 pub mod drive;
 pub mod facts;
+pub mod permit;
 pub mod report;
 #[cfg(test)]
 mod tests;
@@ -14,4 +15,5 @@ pub mod walk;
 
 pub use drive::{Event, Plan, run, unable};
 pub use facts::Facts;
+pub use permit::Permit;
 pub use report::replay;
