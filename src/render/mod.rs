@@ -4,6 +4,7 @@
 //! terminal and decides no exit status. It is the first place where data from the network becomes
 //! text again, so every string passes [`sanitise`] on its way out.
 
+mod check_text;
 mod diagnosis;
 mod json;
 mod layout;
@@ -19,6 +20,7 @@ use std::io::{self, Write};
 
 use crate::model::report::Report;
 
+pub use check_text::write_check_text;
 pub use json::write_json;
 pub use style::{Paint, Style};
 pub use words::duration;
