@@ -131,7 +131,8 @@ impl<'f> Circle<'f> {
             let (own, host) = (plain(own).to_ascii_lowercase(), plain(host).to_ascii_lowercase());
             address(&own).is_none() && host.ends_with(&format!(".{own}"))
         };
-        let is_target = self.host.as_deref().is_some_and(|own| same_machine(own, host) || below(own));
+        let is_target =
+            self.host.as_deref().is_some_and(|own| same_machine(own, host) || below(own));
         if is_target
             || is_this_machine(host)
             || self.given.iter().any(|given| same_machine(given, host))
@@ -140,9 +141,8 @@ impl<'f> Circle<'f> {
         }
         let allowed = self.permit.map_or(&[][..], |permit| &permit.targets).iter();
         let allowed = allowed.filter(|contact| same_machine(&contact.host, host));
-        let allowed = allowed.fold(Reach::Not, |reach, contact| {
-            reach.or(|| Reach::of(contact.port), wanted)
-        });
+        let allowed =
+            allowed.fold(Reach::Not, |reach, contact| reach.or(|| Reach::of(contact.port), wanted));
         allowed.or(|| self.seen(host, wanted), wanted)
     }
 

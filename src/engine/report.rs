@@ -5,8 +5,8 @@ use crate::engine::facts::{Facts, base_bindings};
 use crate::engine::walk::{Effect, End, Visit, Walk, walk};
 use crate::model::outcome::Outcome;
 use crate::model::report::{
-    BranchEntry, FileEntry, Report, RunbookEntry, SCHEMA, Status, StepEntry, TargetEntry, Tool, Vantage,
-    Verdict,
+    BranchEntry, FileEntry, Report, RunbookEntry, SCHEMA, Status, StepEntry, TargetEntry, Tool,
+    Vantage, Verdict,
 };
 use crate::runbook::{Kind, Runbook, RunbookFile, Step};
 
@@ -96,10 +96,8 @@ pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) 
 }
 
 fn files(runbook: &Runbook) -> Vec<FileEntry> {
-    let entry = |file: &RunbookFile| FileEntry {
-        source: file.source.clone(),
-        sha256: file.sha256.clone(),
-    };
+    let entry =
+        |file: &RunbookFile| FileEntry { source: file.source.clone(), sha256: file.sha256.clone() };
     let several = runbook.files.len() > 1;
     runbook.files.iter().filter(|_| several).map(entry).collect()
 }

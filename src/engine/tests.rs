@@ -345,7 +345,14 @@ fn a_review_of_the_kernel_concludes_only_what_grows_or_is_off() {
 }
 
 fn plan(book: Arc<Runbook>, budget: Duration) -> Plan {
-    Plan { target: target(), vantage: vantage(), runbook: book, params: params(), budget, permit: Permit::default() }
+    Plan {
+        target: target(),
+        vantage: vantage(),
+        runbook: book,
+        params: params(),
+        budget,
+        permit: Permit::default(),
+    }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -187,7 +187,9 @@ impl<'a> Walker<'a, '_> {
                                 Some(why) => Outcome::Unknown(why),
                                 None => {
                                     let need = (*spec, args);
-                                    return Err(self.needed(runbook, step, key, need, names, prefix));
+                                    return Err(
+                                        self.needed(runbook, step, key, need, names, prefix)
+                                    );
                                 }
                             },
                         },

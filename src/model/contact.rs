@@ -62,7 +62,8 @@ impl FromStr for Contact {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Contact, TargetError> {
-        const HINT: &str = "write a host, or host:port: dns.google, dns.google:53, [2001:db8::1]:53";
+        const HINT: &str =
+            "write a host, or host:port: dns.google, dns.google:53, [2001:db8::1]:53";
         let wrong = |problem: &str| TargetError { problem: problem.into(), hint: HINT.into() };
         if text.contains("://") {
             return Err(wrong("a URL is no machine"));
@@ -95,7 +96,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_written_the_same() {
-        for text in ["dns.google", "dns.google:53", "192.0.2.1", "[2001:db8::1]:53", "2001:db8::1"] {
+        for text in ["dns.google", "dns.google:53", "192.0.2.1", "[2001:db8::1]:53", "2001:db8::1"]
+        {
             assert_eq!(contact(text).to_string(), text);
         }
         for text in ["", ":53", "https://dns.google", "dns.google:0", "a b"] {

@@ -133,7 +133,8 @@ impl Probe for Exec {
             (ExecOutcome::NotFound, ..) => "was not found".to_owned(),
             (ExecOutcome::NotExecutable, ..) => "cannot be run".to_owned(),
         };
-        let line = |text: &str| text.lines().find(|line| !line.trim().is_empty()).map(str::to_owned);
+        let line =
+            |text: &str| text.lines().find(|line| !line.trim().is_empty()).map(str::to_owned);
         let said = match seen.exit_code {
             Some(0) => line(&seen.stdout),
             _ => line(&seen.stderr).or_else(|| line(&seen.stdout)),

@@ -33,7 +33,9 @@ impl Reader {
 
     fn placed(&self, mut problem: Problem) -> Problem {
         let part = self.part(problem.span.start);
-        if part.below && let Some(change) = self.cause(&problem) {
+        if part.below
+            && let Some(change) = self.cause(&problem)
+        {
             let there = self.shown_at(problem.span.start);
             problem.label = Some(format!("this does not fit to {there}"));
             (problem.span, problem.other) = (change, None);

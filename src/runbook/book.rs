@@ -161,8 +161,9 @@ impl Reader {
         };
         let expanded = steps.len() + steps.iter().map(used).sum::<usize>();
         if expanded > MOST_EXPANDED {
-            let message =
-                format!("with the runbooks that it uses, there are more than {MOST_EXPANDED} steps");
+            let message = format!(
+                "with the runbooks that it uses, there are more than {MOST_EXPANDED} steps"
+            );
             self.wrong(Code::BOUNDS, &first_line(root), message, None);
             return None;
         }
@@ -322,4 +323,3 @@ fn sha256(text: &str) -> String {
     }
     out
 }
-

@@ -275,10 +275,11 @@ impl Books<'_> {
         };
         let path = self.within(name, near, Code::INCLUDE)?;
         self.file(&path).map_err(|error| match error {
-            LoadError::NotFound { name, .. } => {
-                wrong(format!("there is no file `{name}`"), "check the path; it is meant from the \
-                    folder of this file")
-            }
+            LoadError::NotFound { name, .. } => wrong(
+                format!("there is no file `{name}`"),
+                "check the path; it is meant from the \
+                    folder of this file",
+            ),
             other => (Code::INCLUDE, other.to_string(), None),
         })
     }
@@ -293,12 +294,7 @@ impl Books<'_> {
         self.open.pop();
     }
 
-    fn parsed(
-        &mut self,
-        name: &str,
-        found: &Found,
-        code: Code,
-    ) -> Result<Arc<Runbook>, UseError> {
+    fn parsed(&mut self, name: &str, found: &Found, code: Code) -> Result<Arc<Runbook>, UseError> {
         let loaded = match self.loaded.get(&found.origin) {
             Some(loaded) => loaded.clone(),
             None => {
@@ -354,9 +350,8 @@ impl Books<'_> {
     /// Returns the path of another file; it must be in the folder of the file that names it, or below.
     fn within(&self, name: &str, folder: &Path, code: Code) -> Result<PathBuf, UseError> {
         let help = "name a file in the folder of this one or below it, as in lib/diagnoses.yaml";
-        let outside = |why: &str| {
-            Err((code, format!("`{}` {why}", escape(name)), Some(help.to_owned())))
-        };
+        let outside =
+            |why: &str| Err((code, format!("`{}` {why}", escape(name)), Some(help.to_owned())));
         let path = Path::new(name);
         if path.is_absolute() {
             return outside("is an absolute path");
@@ -448,9 +443,8 @@ impl Books<'_> {
         let Some((taken, others)) = paths.split_first() else {
             return;
         };
-        let exists = |path: &&PathBuf| {
-            self.library.is_some_and(|library| library.read.read(path).is_ok())
-        };
+        let exists =
+            |path: &&PathBuf| self.library.is_some_and(|library| library.read.read(path).is_ok());
         let shown = |path: &PathBuf| path.to_string_lossy().into_owned();
         let mut hides: Vec<String> = others.iter().filter(exists).map(shown).collect();
         hides.extend(

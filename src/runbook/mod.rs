@@ -10,6 +10,7 @@
 //! | the steps are judged as a whole: cycles, cases, unknowns | `graph` |
 //! | what is turned off or not reached is taken out | `left` |
 //! | problems become text for people | `problem`, `code` |
+//! | the tree becomes boxes and arrows | `drawing` |
 //!
 //! Nothing after loading can fail for a reason of the file's own.
 
@@ -20,6 +21,7 @@ pub mod builtin;
 mod catalogue;
 pub mod code;
 mod conclusion;
+pub mod drawing;
 pub mod expr;
 mod extend;
 mod graph;

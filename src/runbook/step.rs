@@ -341,11 +341,7 @@ impl Reader {
         }
     }
 
-    fn use_kind(
-        &mut self,
-        fields: Fields<'_>,
-        scope: &Scope,
-    ) -> Option<(Kind, Vec<Range<usize>>)> {
+    fn use_kind(&mut self, fields: Fields<'_>, scope: &Scope) -> Option<(Kind, Vec<Range<usize>>)> {
         let node = fields.find("use")?;
         let name = self.text(node, "`use`")?;
         let runbook: Arc<Runbook> = match self.used.get(&node.span.start)? {

@@ -99,10 +99,14 @@ impl Reader {
                     continue;
                 };
                 let declared = |contact: &Contact| {
-                    let port_fits = contact.port.is_none() || port.is_none() || contact.port == port;
+                    let port_fits =
+                        contact.port.is_none() || port.is_none() || contact.port == port;
                     same_machine(&contact.host, host) && port_fits
                 };
-                if host.contains("{{") || is_this_machine(host) || self.contacts.iter().any(declared) {
+                if host.contains("{{")
+                    || is_this_machine(host)
+                    || self.contacts.iter().any(declared)
+                {
                     continue;
                 }
                 let whole = Contact { host: host.clone(), port };

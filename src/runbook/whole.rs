@@ -173,9 +173,9 @@ fn flow_part(node: &Node) -> Option<String> {
     match &node.value {
         Yaml::List(items) if !items.is_empty() => flow(node),
         Yaml::Map(entries) if !entries.is_empty() => {
-            let small = entries.iter().all(|(_, value)| {
-                !matches!(value.value, Yaml::List(_) | Yaml::Map(_))
-            });
+            let small = entries
+                .iter()
+                .all(|(_, value)| !matches!(value.value, Yaml::List(_) | Yaml::Map(_)));
             flow(node).filter(|_| small)
         }
         Yaml::Text(text) if text.contains('\n') => None,
@@ -230,7 +230,8 @@ fn scalar(text: &str, in_flow: bool) -> String {
 
 fn is_plain(text: &str, in_flow: bool) -> bool {
     let starts = text.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '/');
-    let special = |c: char| "{}[],".contains(c) && in_flow || c == '\n' || super::expr::is_unsafe(c);
+    let special =
+        |c: char| "{}[],".contains(c) && in_flow || c == '\n' || super::expr::is_unsafe(c);
     starts
         && !text.contains(": ")
         && !text.contains(" #")

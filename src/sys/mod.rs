@@ -22,6 +22,7 @@ pub mod procfs;
 pub mod program;
 pub mod resolver;
 pub mod rtnl;
+pub mod signals;
 pub mod sock_diag;
 pub mod socket;
 pub mod syn;

@@ -183,7 +183,10 @@ mod tests {
     fn code_signal_and_both_outputs_are_told_apart() {
         let ran = sh("echo out; echo err >&2; exit 3", LONG);
         assert_eq!(ran.ended, Ended::Exited(3));
-        assert_eq!((ran.stdout.bytes.as_slice(), ran.stderr.bytes.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
+        assert_eq!(
+            (ran.stdout.bytes.as_slice(), ran.stderr.bytes.as_slice()),
+            (&b"out\n"[..], &b"err\n"[..])
+        );
         assert_eq!(sh("kill -TERM $$", LONG).ended, Ended::Killed(libc::SIGTERM));
     }
 
@@ -214,9 +217,7 @@ mod tests {
     fn no_program_and_no_permission_are_something_seen() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let ended = |program: &str| {
-            runtime.block_on(run(program, &[], LONG)).map(|ran| ran.ended)
-        };
+        let ended = |program: &str| runtime.block_on(run(program, &[], LONG)).map(|ran| ran.ended);
         assert_eq!(ended("/nonexistent/tool"), Ok(Ended::NotFound));
         assert_eq!(ended("/etc/passwd"), Ok(Ended::NotExecutable));
         assert!(matches!(ended("a\0b"), Err(Why::Unsupported { .. })));
