@@ -1,6 +1,10 @@
 //! `tcpdoctor runbook …`: what authors of runbooks need. One file for each subcommand.
 
 mod list;
+mod new;
+mod show;
+
+use std::path::PathBuf;
 
 use clap::Subcommand;
 
@@ -10,8 +14,24 @@ use crate::cli::usage::Usage;
 /// What to do with runbooks.
 #[derive(Debug, Subcommand)]
 pub(super) enum RunbookCommand {
-    /// List the runbooks that can be named: title, where each comes from, what it shadows
+    /// List the runbooks that can be named: title, where each comes from, what it hides
     List,
+    /// Show what a runbook does, step by step; or, with --resolved, as one file
+    Show {
+        /// The runbook: a name or a file
+        #[arg(value_name = "NAME|PATH")]
+        runbook: String,
+        /// Write it as YAML, with what it extends and includes put in
+        #[arg(long)]
+        resolved: bool,
+    },
+    /// Write the beginning of a runbook, with comments; without KIND, list the kinds
+    New {
+        /// The kind of target: tcp, http, database, dns or local
+        kind: Option<String>,
+        /// The file to write, which must not be there yet; stdout without
+        file: Option<PathBuf>,
+    },
 }
 
 /// Does it; returns the exit status.
@@ -23,5 +43,7 @@ pub(super) fn run(global: &Global, command: &RunbookCommand) -> Result<u8, Usage
     }
     match command {
         RunbookCommand::List => list::run(global),
+        RunbookCommand::Show { runbook, resolved } => show::run(global, runbook, *resolved),
+        RunbookCommand::New { kind, file } => new::run(global, kind.as_deref(), file.as_deref()),
     }
 }
