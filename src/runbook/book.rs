@@ -150,6 +150,9 @@ impl Reader {
         }
         let start = start.and_then(|node| Some((self.start(node, &ids)?, node.span.clone())));
         let start = self.turn_off(&mut drafts, start);
+        if let Some(start) = start {
+            self.forgive_idle(&drafts, start);
+        }
         if !self.trusted {
             self.graph(&drafts, start, &params);
         }

@@ -304,7 +304,14 @@ impl Books<'_> {
             }
         };
         loaded.map_err(|errors| {
-            let first = errors.problems.first().map(|problem| problem.brief());
+            // Of a file that is wrong because of another, the other's reason.
+            let first =
+                errors.problems.first().map(|problem| match (problem.code, &problem.help) {
+                    (Code::USE | Code::EXTENDS, Some(help)) if help.contains(": TD") => {
+                        help.clone()
+                    }
+                    _ => problem.brief(),
+                });
             (code, format!("`{name}` is not valid"), first)
         })
     }
