@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::cli::runbook::RunbookCommand;
 use crate::cli::{status, terminal};
 use crate::render::Format;
 
@@ -75,6 +76,11 @@ pub(super) enum Command {
         #[command(flatten)]
         judge: Judge,
     },
+    /// List and write runbooks
+    Runbook {
+        #[command(subcommand)]
+        command: RunbookCommand,
+    },
     /// Explain a diagnosis, a probe, or a field of a probe; without ID, list them
     Explain {
         /// For example tcp.timeout_filtered, tcp_connect or tcp_connect.rst_ttl
@@ -95,7 +101,8 @@ pub(super) struct Judge {
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
-    /// What stdout carries: text or json
+    /// What stdout carries: text, json, ndjson, junit, tap, sarif, github, markdown, nagios,
+    /// prometheus or html
     #[arg(long, global = true, default_value = "text", value_name = "FORMAT", value_parser = format, hide_default_value = true)]
     pub(super) format: Format,
     /// Also write the result to a file, for example json=report.json (may be repeated)
@@ -194,7 +201,7 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
 fn format(text: &str) -> Result<Format, String> {
     Format::from_name(text).ok_or_else(|| {
         let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-        format!("the formats are {}", names.join(" and "))
+        format!("the formats are {}", names.join(", "))
     })
 }
 

@@ -11,7 +11,6 @@ use crate::cli::{deliver, diagnose, fail_on, params, runbooks, runtime, status, 
 use crate::engine::check::{Job, Limits, Retry, check};
 use crate::model::expect::Expect;
 use crate::model::target::Host;
-use crate::render::{Format, write_check_text, write_json};
 use crate::runbook::Runbook;
 
 /// How many targets at a time unless `--jobs` says otherwise.
@@ -50,11 +49,8 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
     if result.interrupted {
         terminal::complain("interrupted: what had not ended is skipped");
     }
-    let ended = status::of_check(&result, signal.get());
-    Ok(deliver::deliver(global, ended, |format, style, out| match format {
-        Format::Text => write_check_text(&result, style, out),
-        Format::Json => write_json(&result, out),
-    }))
+    let ended = status::of(&result, signal.get());
+    Ok(deliver::results(global, ended, &result))
 }
 
 /// The runbooks of a check, each loaded once.

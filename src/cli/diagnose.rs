@@ -8,6 +8,7 @@ use crate::cli::progress::Progress;
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, fail_on, params, runbooks, runtime, status, terminal};
 use crate::engine::{self, Plan};
+use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
 use crate::runbook::{Arg, Kind, Runbook};
@@ -39,8 +40,9 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     if interrupted.get().is_some() {
         terminal::complain("interrupted: the report is a partial one");
     }
-    let ended = status::of(report.verdict, fail_on.hit(&report).is_some(), interrupted.get());
-    Ok(deliver::deliver(global, ended, |format, style, out| format.write(&report, style, out)))
+    let check = Check::of(report, &fail_on, interrupted.get().is_some());
+    let ended = status::of(&check, interrupted.get());
+    Ok(deliver::results(global, ended, &check))
 }
 
 /// Reads a target.

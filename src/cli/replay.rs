@@ -9,6 +9,7 @@ use crate::cli::args::{Global, Judge};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, fail_on, files, runbooks, status, terminal};
 use crate::engine;
+use crate::model::check::Check;
 use crate::model::report::{Report, SCHEMA};
 
 /// Larger than any report; a bound all the same.
@@ -34,8 +35,8 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
         ));
     }
     let replayed = engine::replay(&report, &runbook);
-    let ended = status::of(replayed.verdict, fail_on.hit(&replayed).is_some(), None);
-    Ok(deliver::deliver(global, ended, |format, style, out| format.write(&replayed, style, out)))
+    let check = Check::of(replayed, &fail_on, false);
+    Ok(deliver::results(global, status::of(&check, None), &check))
 }
 
 fn read(file: &str) -> Result<Report, Usage> {

@@ -132,6 +132,7 @@ pub async fn check(
         results: results.collect(),
         duration_ms: clock::ms_since(start),
         interrupted,
+        alone: false,
     }
 }
 
@@ -146,6 +147,7 @@ fn skipped(job: &Job, why: &str) -> CheckResult {
         attempts: 0,
         duration_ms: None,
         report: None,
+        defined: None,
         tree: None,
     }
 }
