@@ -208,6 +208,12 @@ impl Probe for Sockets {
         if let Some(first) = seen.close_wait_owners.first() {
             parts.push(format!("most close_wait: {} with {}", first.name, first.count));
         }
+        if let Some(first) = seen.full_queues.first() {
+            parts.push(format!(
+                "the accept queue of port {} holds {} of {}",
+                first.port, first.queue, first.backlog
+            ));
+        }
         let stuck = |all: &Option<Vec<StuckSocket>>| all.as_ref().map_or(0, Vec::len);
         match (stuck(&seen.recv_stuck), stuck(&seen.send_stuck)) {
             (0, 0) => {}

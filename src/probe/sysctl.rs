@@ -36,7 +36,8 @@ pub struct SysctlArgs {
     #[serde(default)]
     pub grown: BTreeMap<String, i64>,
     /// The limits of the accept queues that have no room left, in connections: somaxconn is suggested
-    /// only when it is what limits one of them. Null when they are not known.
+    /// only when it is what limits one of them. Null when they are not known; empty when none was
+    /// seen.
     #[serde(default)]
     pub full_backlogs: Option<Vec<i64>>,
 }
@@ -270,7 +271,7 @@ fn review(values: &Values, tcp_pages: Option<i64>, args: &SysctlArgs) -> SysctlS
         sysctl_d: None,
     };
     seen.backlog_capped = match (&args.full_backlogs, seen.somaxconn) {
-        (Some(full), Some(most)) => Some(full.contains(&most)),
+        (Some(full), Some(most)) if !full.is_empty() => Some(full.contains(&most)),
         _ => None,
     };
     explain(&mut seen, values, &args.grown);
