@@ -275,6 +275,9 @@ pub struct Entry {
 /// A remedy's texts.
 #[derive(Debug)]
 pub struct RemedyText {
+    /// When it is worth telling, over the same values as the texts; always when `None`. A condition
+    /// that is unknown is not met.
+    pub when: Option<Expr>,
     /// What to do.
     pub text: Template,
     /// The command.
