@@ -16,8 +16,8 @@ pub(super) fn run(global: &Global) -> Result<u8, Usage> {
     let parts = parts(&all);
     let data = json!({ "runbooks": all.iter().map(entry).collect::<Vec<_>>() });
     Ok(deliver::deliver(global, status::DONE, |format, style, out| match format {
-        Format::Text => manual::write(&parts, style, out),
         Format::Json => write_json(&data, out),
+        _ => manual::write(&parts, style, out),
     }))
 }
 
