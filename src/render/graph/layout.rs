@@ -18,7 +18,7 @@ const ABOVE: f64 = 16.0;
 /// The room below the last track, for the arrow's head.
 const BELOW: f64 = 24.0;
 /// How far from a box's corner an arrow may enter it.
-const CORNER: f64 = 24.0;
+const CORNER: f64 = 14.0;
 
 /// A box to be placed.
 #[derive(Debug, Clone)]
@@ -127,8 +127,12 @@ impl Plan<'_> {
             }
             self.choose_sides();
         }
-        for layer in 0..self.layers.len() {
-            self.align(layer, true, true);
+        // A tree is read downwards: in the end each box stands below what leads to it.
+        for _ in 0..2 {
+            for layer in 1..self.layers.len() {
+                self.align(layer, true, false);
+            }
+            self.choose_sides();
         }
         let leftmost = self.layers.iter().enumerate().flat_map(|(layer, items)| {
             let x = &self.x[layer];
@@ -209,7 +213,8 @@ impl Plan<'_> {
     fn align(&mut self, layer: usize, from_above: bool, to_below: bool) {
         let mut wanted = Vec::new();
         for (at, item) in self.layers[layer].iter().enumerate() {
-            let (mut sum, mut weight) = (self.x[layer][at] * 0.2, 0.2);
+            // Only where nothing else pulls.
+            let (mut sum, mut weight) = (self.x[layer][at] * 1e-3, 1e-3);
             let mut pull = |x: f64, strength: f64| {
                 sum += x * strength;
                 weight += strength;
