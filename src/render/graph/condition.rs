@@ -59,7 +59,7 @@ fn without_guards(tokens: &[String]) -> Vec<String> {
             continue;
         };
         let after = kept.get(at + length).is_some_and(|token| token == "&&");
-        let starts = at == 0 || kept[at - 1] == "(" || kept[at - 1] == "&&";
+        let starts = at == 0 || ["(", ",", "&&"].contains(&kept[at - 1].as_str());
         let bare = path.strip_prefix('!').unwrap_or(&path).to_owned();
         let chain = &kept[(at + length).min(kept.len())..];
         let end = end_of_chain(chain);

@@ -16,7 +16,6 @@ const FACE: Face = Face::Plain(10.0);
 pub(super) fn draw(graph: &Graph) -> String {
     let marked = graph.is_marked();
     let mut out = String::new();
-    put(&mut out, format_args!("// {}\n", sanitise::line(&graph.title)));
     put(&mut out, format_args!("digraph {} {{\n", quoted(&graph.name)));
     put(&mut out, format_args!("  label={}; labelloc=t; fontsize=18;\n", quoted(&graph.title)));
     out.push_str("  rankdir=TB; nodesep=0.5; ranksep=0.6; bgcolor=white;\n");

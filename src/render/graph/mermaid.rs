@@ -24,8 +24,11 @@ pub(super) fn draw(graph: &Graph) -> String {
         let _ = out.write_fmt(text);
     };
     put(format_args!("%% {}: {}\n", comment(&graph.name), comment(&graph.title)));
+    // Its lines are broken here already.
+    put(format_args!("%%{{init: {{\"flowchart\": {{\"wrappingWidth\": 420}}}}}}%%\n"));
     put(format_args!("flowchart TD\n"));
     let mut links: Vec<(String, bool)> = Vec::new();
+    let mut faded: Vec<String> = Vec::new();
     for (at, node) in graph.nodes.iter().enumerate() {
         if node.kind.is_end() {
             if node.taken {
@@ -39,6 +42,9 @@ pub(super) fn draw(graph: &Graph) -> String {
             NodeKind::Use(_) => ("[[", "]]"),
             _ => ("[", "]"),
         };
+        if graph.is_marked() && !node.taken {
+            faded.push(format!("n{at}"));
+        }
         let class = node.layer.map_or("vantage", crate::model::layer::Layer::name);
         put(format_args!("  n{at}{open}\"{}\"{close}:::l_{class}\n", step_label(graph, node)));
         let arms = arm::arms(graph, at);
@@ -46,6 +52,9 @@ pub(super) fn draw(graph: &Graph) -> String {
         if !ends.is_empty() {
             let listed: Vec<String> = ends.iter().map(|arm| row(arm)).collect();
             put(format_args!("  e{at}[\"{}\"]:::ends\n", listed.join("<br/>")));
+            if graph.is_marked() {
+                faded.push(format!("e{at}"));
+            }
             links.push((format!("n{at} -.- e{at}"), false));
         }
         let mut done = Vec::new();
@@ -73,12 +82,6 @@ pub(super) fn draw(graph: &Graph) -> String {
     if !taken.is_empty() {
         put(format_args!("  linkStyle {} stroke:#c01c28,stroke-width:4px\n", taken.join(",")));
     }
-    let faded: Vec<String> = (0..graph.nodes.len())
-        .filter(|at| {
-            graph.is_marked() && !graph.nodes[*at].taken && !graph.nodes[*at].kind.is_end()
-        })
-        .map(|at| format!("n{at}"))
-        .collect();
     put(format_args!("{CLASSES}"));
     if !faded.is_empty() {
         put(format_args!("  class {} faded\n", faded.join(",")));
@@ -188,7 +191,8 @@ fn escape(text: &str) -> String {
     safe
 }
 
-/// A comment ends at the line's end; braces would be read as a directive.
+/// A comment ends at the line's end; braces would be read as a directive, and a page that shows the
+/// source should not see tags.
 fn comment(text: &str) -> String {
-    sanitise::prose(text).replace(['{', '}', '%'], " ")
+    sanitise::prose(text).replace(['{', '}', '%', '<', '>'], " ")
 }

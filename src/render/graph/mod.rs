@@ -16,6 +16,9 @@ mod mermaid;
 mod order;
 mod svg;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 
 use crate::model::graph::Graph;

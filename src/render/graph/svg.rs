@@ -24,23 +24,11 @@ pub(crate) enum Detail {
     Way,
 }
 
-/// Draws a tree.
+/// Draws a tree; `alone` as a file of its own, with its name, style and legend.
 pub(super) fn draw(graph: &Graph, detail: Detail, alone: bool) -> String {
-    let sheets: Vec<Sheet<'_>> =
-        (0..graph.nodes.len()).map(|at| Sheet::new(graph, at, detail)).collect();
-    // Ends that are only named in rows have no place of their own.
-    let boxes: Vec<usize> = (0..graph.nodes.len()).filter(|at| is_box(graph, *at)).collect();
+    let (sheets, boxes) = sheets(graph, detail);
+    let cards = cards(graph, &sheets, &boxes);
     let place = |node: usize| boxes.iter().position(|other| *other == node);
-    let cards: Vec<Card> = boxes
-        .iter()
-        .map(|at| {
-            let mut card = sheets[*at].card(graph);
-            for exit in &mut card.exits {
-                exit.to = place(exit.to).unwrap_or_default();
-            }
-            card
-        })
-        .collect();
     let layout = layout::layout(&cards, place(graph.start).unwrap_or_default());
 
     let mut pen = Pen::default();
@@ -59,6 +47,34 @@ pub(super) fn draw(graph: &Graph, detail: Detail, alone: bool) -> String {
     }
     pen.out.push_str("</svg>\n");
     pen.out
+}
+
+/// Every node laid out, and which of them are boxes: ends that are only named in rows are none.
+fn sheets(graph: &Graph, detail: Detail) -> (Vec<Sheet<'_>>, Vec<usize>) {
+    let sheets = (0..graph.nodes.len()).map(|at| Sheet::new(graph, at, detail)).collect();
+    (sheets, (0..graph.nodes.len()).filter(|at| is_box(graph, *at)).collect())
+}
+
+/// The boxes' sizes and arrows; numbered as in `boxes`.
+fn cards(graph: &Graph, sheets: &[Sheet<'_>], boxes: &[usize]) -> Vec<Card> {
+    let place = |node: usize| boxes.iter().position(|other| *other == node);
+    let cards = boxes.iter().map(|at| {
+        let mut card = sheets[*at].card(graph);
+        for exit in &mut card.exits {
+            exit.to = place(exit.to).unwrap_or_default();
+        }
+        card
+    });
+    cards.collect()
+}
+
+/// The boxes and where they go, for tests.
+#[cfg(test)]
+pub(super) fn placed(graph: &Graph, detail: Detail) -> (Vec<Card>, Layout) {
+    let (sheets, boxes) = sheets(graph, detail);
+    let cards = cards(graph, &sheets, &boxes);
+    let layout = layout::layout(&cards, 0);
+    (cards, layout)
 }
 
 /// The arrows: those taken last, over the others.
@@ -384,7 +400,7 @@ const STYLE: &str = "\
 .tree .card.off{opacity:.5}
 .tree .row.off{opacity:.62}
 .tree .way.off,.tree .tip.off,.tree circle.off{opacity:.4}
-.tree .on>.box{stroke:#1f2733;stroke-width:2}
+.tree .card.on .box{stroke:#1f2733;stroke-width:2}
 .tree .way.on{stroke-width:4}
 .tree .row.on .c,.tree .row.on .d{font-weight:700}
 .tree .b{fill:none;stroke:#fff;stroke-width:1.7;stroke-linecap:round}
@@ -406,7 +422,7 @@ const DARK: &str = "\
 .tree .lit{fill:#4a3d10}
 .tree .rule{stroke:#2a3340}
 .tree path.soft{fill:none}
-.tree .on>.box{stroke:#e3e9f1}
+.tree .card.on .box{stroke:#e3e9f1}
 .tree .b{stroke:#12161c}
 .tree .bt{fill:#12161c}
 .tree .crit{fill:#ff7b72}
