@@ -1,5 +1,6 @@
 //! `tcpdoctor runbook …`: what authors of runbooks need. One file for each subcommand.
 
+mod graph;
 mod list;
 
 use clap::Subcommand;
@@ -12,6 +13,14 @@ use crate::cli::usage::Usage;
 pub(super) enum RunbookCommand {
     /// List the runbooks that can be named: title, where each comes from, what it shadows
     List,
+    /// Draw a runbook's tree: as Mermaid, DOT (Graphviz) or SVG
+    Graph {
+        /// The runbook: a name or a file; not needed with --report
+        name: Option<String>,
+        /// Show the way that the run of this saved JSON report took; - for stdin
+        #[arg(long, value_name = "FILE")]
+        report: Option<String>,
+    },
 }
 
 /// Does it; returns the exit status.
@@ -23,5 +32,8 @@ pub(super) fn run(global: &Global, command: &RunbookCommand) -> Result<u8, Usage
     }
     match command {
         RunbookCommand::List => list::run(global),
+        RunbookCommand::Graph { name, report } => {
+            graph::run(global, name.as_deref(), report.as_deref())
+        }
     }
 }
