@@ -6,6 +6,7 @@ pub mod graph;
 pub mod icmp;
 pub mod layer;
 pub mod outcome;
+pub mod rehearsal;
 pub mod report;
 pub mod target;
 pub mod types;
