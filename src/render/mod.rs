@@ -4,6 +4,7 @@
 //! terminal and decides no exit status. It is the first place where data from the network becomes
 //! text again, so every string passes [`sanitise`] on its way out.
 
+mod account;
 mod diagnosis;
 mod github;
 mod html;
@@ -12,6 +13,7 @@ mod junit;
 mod layout;
 pub mod manual;
 mod markdown;
+mod markup;
 mod nagios;
 pub mod ndjson;
 pub mod observed;
@@ -24,6 +26,7 @@ mod summary;
 mod tap;
 mod text;
 mod words;
+mod xml;
 
 use std::io::{self, Write};
 
