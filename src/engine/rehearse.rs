@@ -82,9 +82,19 @@ pub(super) fn run(
         verdict: report.verdict,
         diagnosis: report.diagnosis.as_ref().map(|diagnosis| diagnosis.id.clone()),
         problems,
+        parted: parted(test, &walked),
         walked,
     };
     (rehearsed, report, taken, lacks)
+}
+
+/// Finds the last step that the way shares with the expected path, or the last one of all.
+fn parted(test: &Test, walked: &[Walked]) -> Option<usize> {
+    let last = walked.len().checked_sub(1)?;
+    let path = test.expect.path.as_deref().unwrap_or_default();
+    let common = walked.iter().zip(path).take_while(|(step, key)| step.step == **key).count();
+    let same = path.is_empty() || (common == walked.len() && common == path.len());
+    Some(if same { last } else { common.saturating_sub(1) })
 }
 
 fn facts(test: &Test) -> Facts {

@@ -48,6 +48,9 @@ pub struct Rehearsed {
     pub problems: Vec<Mismatch>,
     /// The way it took.
     pub walked: Vec<Walked>,
+    /// The step whose way out explains best what did not hold, an index into `walked`: where the way
+    /// leaves the expected path, else the last one; null when no step was walked.
+    pub parted: Option<usize>,
 }
 
 impl Rehearsed {

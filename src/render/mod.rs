@@ -18,6 +18,7 @@ mod nagios;
 pub mod ndjson;
 pub mod observed;
 mod prometheus;
+pub mod rehearsal;
 pub mod sanitise;
 mod sarif;
 mod settings;

@@ -19,7 +19,7 @@ use crate::model::report::{TargetEntry, Verdict};
 use crate::runbook::Runbook;
 
 pub use observe::{complete, fitted, probe_of};
-pub use read::{is_rehearsal, load};
+pub use read::{load, runbook_of};
 pub use write::{as_file, as_item};
 
 /// The end of a test file's name.

@@ -1,6 +1,8 @@
 //! `tcpdoctor runbook …`: what authors of runbooks need. One file for each subcommand.
 
 mod list;
+mod record;
+mod test;
 
 use clap::Subcommand;
 
@@ -12,6 +14,8 @@ use crate::cli::usage::Usage;
 pub(super) enum RunbookCommand {
     /// List the runbooks that can be named: title, where each comes from, what it shadows
     List,
+    /// Run the tests of runbooks, offline; or make one from a saved report
+    Test(test::Test),
 }
 
 /// Does it; returns the exit status.
@@ -23,5 +27,6 @@ pub(super) fn run(global: &Global, command: &RunbookCommand) -> Result<u8, Usage
     }
     match command {
         RunbookCommand::List => list::run(global),
+        RunbookCommand::Test(test) => test::run(global, test),
     }
 }

@@ -20,13 +20,15 @@ use crate::runbook::{Kind, Runbook};
 /// What a test and the file's `defaults` may both give.
 const GIVEN: [&str; 5] = ["target", "family", "params", "observe", "answers"];
 
-/// Whether a text looks like a test file: a mapping with `tests` in it.
-pub fn is_rehearsal(text: &str) -> bool {
-    let root = yaml::parse(text).ok();
-    root.is_some_and(|root| match root.value {
-        Yaml::Map(entries) => entries.iter().any(|(key, _)| key.name == "tests"),
-        _ => false,
-    })
+/// Returns the runbook that a test file names; `None` when the text is no test file.
+pub fn runbook_of(text: &str) -> Option<String> {
+    let Yaml::Map(entries) = yaml::parse(text).ok()?.value else { return None };
+    let find = |name: &str| entries.iter().find(|(key, _)| key.name == name);
+    find("tests")?;
+    match &find("runbook")?.1.value {
+        Yaml::Text(named) => Some(named.clone()),
+        _ => None,
+    }
 }
 
 /// Reads a test file and loads the runbook that it names; with `instead`, that one is tested.
