@@ -5,6 +5,7 @@ pub mod diagnosis;
 pub mod graph;
 pub mod icmp;
 pub mod layer;
+pub mod lint;
 pub mod outcome;
 pub mod report;
 pub mod target;

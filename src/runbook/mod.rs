@@ -19,6 +19,7 @@ pub mod code;
 mod conclusion;
 pub mod expr;
 mod graph;
+pub mod lesson;
 pub mod load;
 mod params;
 pub mod problem;
