@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::cli::runbook::RunbookCommand;
 use crate::cli::{status, terminal};
 use crate::render::Format;
 
@@ -67,6 +68,11 @@ pub(super) enum Command {
         file: String,
         #[command(flatten)]
         judge: Judge,
+    },
+    /// List and write runbooks
+    Runbook {
+        #[command(subcommand)]
+        command: RunbookCommand,
     },
     /// Explain a diagnosis, a probe, or a field of a probe; without ID, list them
     Explain {

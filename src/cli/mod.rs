@@ -12,6 +12,7 @@ mod params;
 mod probe;
 mod progress;
 mod replay;
+mod runbook;
 mod runbooks;
 mod runtime;
 mod status;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
             probe::run(global, name.as_deref(), target.as_deref(), with)
         }
         Command::Replay { file, judge } => replay::run(global, file, judge),
+        Command::Runbook { command } => runbook::run(global, command),
         Command::Explain { id } => explain::run(global, id.as_deref()),
     };
     let status = ended.unwrap_or_else(|usage| {
