@@ -100,7 +100,8 @@ pub(super) enum FailOn {
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
-    /// What stdout carries: text or json
+    /// What stdout carries: text, json, ndjson, junit, tap, sarif, github, markdown, nagios,
+    /// prometheus or html
     #[arg(long, global = true, default_value = "text", value_name = "FORMAT", value_parser = format, hide_default_value = true)]
     pub(super) format: Format,
     /// Also write the result to a file, for example json=report.json (may be repeated)
@@ -199,7 +200,7 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
 fn format(text: &str) -> Result<Format, String> {
     Format::from_name(text).ok_or_else(|| {
         let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-        format!("the formats are {}", names.join(" and "))
+        format!("the formats are {}", names.join(", "))
     })
 }
 

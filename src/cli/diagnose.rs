@@ -8,6 +8,7 @@ use crate::cli::progress::Progress;
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, params, runbooks, runtime, status, terminal};
 use crate::engine::{self, Plan};
+use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
 use crate::runbook::{Arg, Kind, Runbook};
@@ -40,7 +41,8 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     }
     let strict = judge.fail_on == Some(FailOn::Degraded);
     let ended = status::of(report.verdict, strict, interrupted.get());
-    Ok(deliver::deliver(global, ended, |format, style, out| format.write(&report, style, out)))
+    let check = Check::of(report, strict, interrupted.get());
+    Ok(deliver::results(global, ended, &check))
 }
 
 /// Reads a target.

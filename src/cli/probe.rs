@@ -42,7 +42,7 @@ pub(super) fn run(
     }
     let unresolved = unresolved(&args, &record, target.as_ref());
     complete(spec, &record, &args, unresolved.is_some())?;
-    deliver::check(global)?;
+    deliver::check_page(global)?;
 
     let interrupted = Cell::new(false);
     let progress = Progress::begin(global);
@@ -92,7 +92,7 @@ pub(super) fn find(name: &str) -> Result<&'static Spec, Usage> {
 }
 
 fn list(global: &Global) -> Result<u8, Usage> {
-    deliver::check(global)?;
+    deliver::check_page(global)?;
     let entries: Vec<Value> = REGISTRY
         .iter()
         .map(|spec| json!({"id": spec.id, "doc": spec.doc, "privilege": spec.privilege}))
@@ -103,8 +103,8 @@ fn list(global: &Global) -> Result<u8, Usage> {
     parts.push(Part::Command("tcpdoctor probe tcp_connect localhost:22".to_owned()));
     parts.push(Part::Command("tcpdoctor explain tcp_connect".to_owned()));
     Ok(deliver::deliver(global, status::DONE, |format, style, out| match format {
-        Format::Text => manual::write(&parts, style, out),
         Format::Json => write_json(&entries, out),
+        _ => manual::write(&parts, style, out),
     }))
 }
 

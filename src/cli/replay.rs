@@ -9,6 +9,7 @@ use crate::cli::args::{FailOn, Global, Judge};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, files, runbooks, status, terminal};
 use crate::engine;
+use crate::model::check::Check;
 use crate::model::report::{Report, SCHEMA};
 
 /// Larger than any report; a bound all the same.
@@ -35,7 +36,7 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
     let replayed = engine::replay(&report, &runbook);
     let strict = judge.fail_on == Some(FailOn::Degraded);
     let ended = status::of(replayed.verdict, strict, false);
-    Ok(deliver::deliver(global, ended, |format, style, out| format.write(&replayed, style, out)))
+    Ok(deliver::results(global, ended, &Check::of(replayed, strict, false)))
 }
 
 fn read(file: &str) -> Result<Report, Usage> {
