@@ -74,6 +74,7 @@ codes! {
     117 NEVER_UNKNOWN "An `unknown:` arm that is never taken."
     118 NEVER_NULL "A test for null of what is never null."
     119 UNKNOWN_LOOKALIKE "A look-alike that no catalogue describes."
+    120 RUNS_LATER "An expression that speaks of a step which never runs before."
 }
 
 impl Code {
@@ -120,6 +121,9 @@ mod tests {
             assert!(meaning.ends_with('.') && code.meaning() == *meaning, "{meaning}");
         }
         assert_eq!(Code::find("TD000"), None);
-        assert_eq!((Code::YAML.level(), Code::NO_UNKNOWN_ARM.level()), (Level::Error, Level::Warning));
+        assert_eq!(
+            (Code::YAML.level(), Code::NO_UNKNOWN_ARM.level()),
+            (Level::Error, Level::Warning)
+        );
     }
 }

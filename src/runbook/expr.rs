@@ -23,12 +23,12 @@ use serde_json::Value;
 
 use crate::model::types::Type;
 
-pub use check::Scope;
 pub use cases::Cases;
+pub use check::Scope;
 pub use doubt::Doubt;
 pub use facts::Facts;
-pub(crate) use relate::article;
 pub use look::OldName;
+pub(crate) use relate::article;
 pub use template::Template;
 pub(crate) use template::sole_hole;
 pub use value::{escape, is_unsafe, shown};

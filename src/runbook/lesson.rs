@@ -73,7 +73,9 @@ impl Place {
             }
             Place::Branches => {
                 let branches = indented(example, 6);
-                format!("{NAMED}start: resolve\nsteps:\n  resolve:\n{DNS}    branches:\n{branches}{tail}")
+                format!(
+                    "{NAMED}start: resolve\nsteps:\n  resolve:\n{DNS}    branches:\n{branches}{tail}"
+                )
             }
         }
     }

@@ -117,7 +117,7 @@ pub(super) fn catalogue_file(
     reader.finish(entries)
 }
 
-fn reader(source: &str, text: &str, trusted: bool) -> Reader {
+pub(super) fn reader(source: &str, text: &str, trusted: bool) -> Reader {
     // What is too large is not kept for showing.
     let text = if text.len() > yaml::LARGEST { "" } else { text };
     Reader::new(Arc::new(Source { name: source.to_owned(), text: text.to_owned() }), trusted)
@@ -150,9 +150,9 @@ pub(super) struct Found {
 
 /// Runbooks while they are loaded: knows which are open, to find those that use themselves.
 pub(super) struct Books<'a> {
-    library: Option<Library<'a>>,
+    pub(super) library: Option<Library<'a>>,
     /// The runbooks being loaded, outermost first.
-    open: Vec<Origin>,
+    pub(super) open: Vec<Origin>,
 }
 
 /// Code, message and help of a used runbook that cannot be loaded.

@@ -12,6 +12,7 @@
 //!
 //! Nothing after loading can fail for a reason of the file's own.
 
+mod advice;
 mod book;
 mod branch;
 pub mod builtin;
@@ -20,8 +21,10 @@ pub mod code;
 mod conclusion;
 pub mod drawing;
 pub mod expr;
+mod fix;
 mod graph;
 pub mod lesson;
+pub mod lint;
 pub mod load;
 mod params;
 pub mod problem;
@@ -29,6 +32,7 @@ mod read;
 mod step;
 pub mod types;
 mod value;
+mod ways;
 mod yaml;
 
 use std::sync::Arc;

@@ -141,7 +141,8 @@ impl Search<'_> {
     }
 
     fn equality(&self, case: &mut Case, left: &Ast, right: &Ast, equal: bool) -> bool {
-        let (of, literal) = if matches!(left.node, Node::Literal(_)) { (right, left) } else { (left, right) };
+        let (of, literal) =
+            if matches!(left.node, Node::Literal(_)) { (right, left) } else { (left, right) };
         if is_null(literal) {
             case.parts.insert(format!("{} == null", self.written(of)), equal);
             return true;
@@ -309,7 +310,8 @@ impl Case {
     /// What is null has no value and no fields.
     fn against_null(&mut self) {
         let nulls = self.parts.iter().filter(|(_, truth)| **truth);
-        let nulls: Vec<&str> = nulls.filter_map(|(part, _)| part.strip_suffix(" == null")).collect();
+        let nulls: Vec<&str> =
+            nulls.filter_map(|(part, _)| part.strip_suffix(" == null")).collect();
         for null in nulls {
             let below = |name: &String| {
                 name.strip_prefix(null).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -352,17 +354,17 @@ impl Case {
 
     /// Whether the other holds whenever this one does.
     fn implies(&self, other: &Case) -> bool {
-        let words = other.words.iter().all(|(name, words)| {
-            self.words.get(name).is_some_and(|mine| mine.is_subset(words))
-        });
+        let words = other
+            .words
+            .iter()
+            .all(|(name, words)| self.words.get(name).is_some_and(|mine| mine.is_subset(words)));
         let barred = other.barred.iter().all(|(name, barred)| {
             let away = self.words.get(name).is_some_and(|mine| mine.is_disjoint(barred));
             away || self.barred.get(name).is_some_and(|mine| mine.is_superset(barred))
         });
-        let ranges = other
-            .ranges
-            .iter()
-            .all(|(name, range)| self.ranges.get(name).is_some_and(|mine| mine.and(*range) == *mine));
+        let ranges = other.ranges.iter().all(|(name, range)| {
+            self.ranges.get(name).is_some_and(|mine| mine.and(*range) == *mine)
+        });
         let parts = other.parts.iter().all(|(part, truth)| {
             // What has a value is not null.
             let has_value = part.strip_suffix(" == null").is_some_and(|name| {
@@ -381,8 +383,16 @@ fn one(words: &BTreeSet<String>) -> String {
 
 impl Range {
     fn and(self, other: Range) -> Range {
-        let low = if (other.low.0, !other.low.1) > (self.low.0, !self.low.1) { other.low } else { self.low };
-        let high = if (other.high.0, other.high.1) < (self.high.0, self.high.1) { other.high } else { self.high };
+        let low = if (other.low.0, !other.low.1) > (self.low.0, !self.low.1) {
+            other.low
+        } else {
+            self.low
+        };
+        let high = if (other.high.0, other.high.1) < (self.high.0, self.high.1) {
+            other.high
+        } else {
+            self.high
+        };
         Range { low, high }
     }
 

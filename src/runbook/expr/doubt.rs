@@ -160,6 +160,11 @@ impl<'a> Search<'a> {
         Some(Doubt { span: ast.span.clone(), why: format!("`{source}` {why}"), step: None })
     }
 
+    /// Finds out whether `has(x)` is certainly true.
+    fn certain(&mut self, condition: &'a Ast, facts: &Facts) -> bool {
+        matches!(&condition.node, Node::Has(of) if self.needed(of, facts).is_none())
+    }
+
     /// Finds what may leave a value unknown or null.
     fn needed(&mut self, ast: &'a Ast, facts: &Facts) -> Option<Doubt> {
         if let Some(doubt) = self.value(ast, facts) {
@@ -181,7 +186,11 @@ impl<'a> Search<'a> {
                 let [condition, yes, no] = &**parts;
                 let yes_facts = facts.assume(condition, true);
                 let no_facts = facts.assume(condition, false);
-                self.needed(yes, &yes_facts).or_else(|| self.needed(no, &no_facts))
+                let yes = self.needed(yes, &yes_facts);
+                if yes.is_some() || self.certain(condition, facts) {
+                    return yes;
+                }
+                self.needed(no, &no_facts)
             }
             _ => None,
         }
@@ -237,9 +246,11 @@ impl<'a> Search<'a> {
                 let [condition, yes, no] = &**parts;
                 let yes_facts = facts.assume(condition, true);
                 let no_facts = facts.assume(condition, false);
-                self.needed(condition, facts)
-                    .or_else(|| self.value(yes, &yes_facts))
-                    .or_else(|| self.value(no, &no_facts))
+                let doubt = self.needed(condition, facts).or_else(|| self.value(yes, &yes_facts));
+                if doubt.is_some() || self.certain(condition, facts) {
+                    return doubt;
+                }
+                self.value(no, &no_facts)
             }
             Node::Call(function, args) => {
                 let doubt = args.iter().find_map(|arg| self.needed(arg, facts));

@@ -56,7 +56,9 @@ impl Facts {
     /// Says whether a path certainly has a value.
     pub fn has(&self, path: &str) -> bool {
         let number = self.table.borrow().numbers.get(path).copied();
-        number.is_some_and(|number| self.bits.get(number / 64).is_some_and(|w| w >> (number % 64) & 1 == 1))
+        number.is_some_and(|number| {
+            self.bits.get(number / 64).is_some_and(|w| w >> (number % 64) & 1 == 1)
+        })
     }
 
     /// Keeps what holds in both.
@@ -129,7 +131,9 @@ mod tests {
     #[test]
     fn a_path_brings_what_it_goes_through() {
         let facts = facts(&["connect.icmp.kind"]);
-        assert!(facts.has("connect") && facts.has("connect.icmp") && facts.has("connect.icmp.kind"));
+        assert!(
+            facts.has("connect") && facts.has("connect.icmp") && facts.has("connect.icmp.kind")
+        );
         assert!(!facts.has("connect.icmp.code") && !facts.has("icmp"));
     }
 

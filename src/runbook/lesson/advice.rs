@@ -246,4 +246,12 @@ pub(super) const LESSONS: &[Lesson] = &[
                [{text: Start it., where: target}]\n    lookalikes: {tcp.timeout_silent: look at the \
                log}",
     },
+    Lesson {
+        code: Code::RUNS_LATER,
+        why: "Every way to that step goes through this one first, or never meets it; has(step.field) is \
+              then always false and everything else unknown. Ask where the step has run.",
+        place: Place::Steps,
+        bad: "resolve:\n  title: Resolve {{ target.host }}\n  layer: dns\n  probe: dns\n  with: {name: \"{{ target.host }}\"}\n  by_hand: dig {{ target.host }}\n  branches:\n    - when: has(look.v4) && look.v4 == 0\n      goto: inconclusive\n    - else: look\n  unknown: inconclusive\nlook:\n  title: Resolve it again\n  layer: dns\n  probe: dns\n  with: {name: \"{{ target.host }}\"}\n  by_hand: dig {{ target.host }}\n  branches: [{else: healthy}]\n  unknown: inconclusive",
+        good: "resolve:\n  title: Resolve {{ target.host }}\n  layer: dns\n  probe: dns\n  with: {name: \"{{ target.host }}\"}\n  by_hand: dig {{ target.host }}\n  branches:\n    - when: result.v4 == 0\n      goto: inconclusive\n    - else: look\n  unknown: inconclusive\nlook:\n  title: Resolve it again\n  layer: dns\n  probe: dns\n  with: {name: \"{{ target.host }}\"}\n  by_hand: dig {{ target.host }}\n  branches: [{else: healthy}]\n  unknown: inconclusive",
+    },
 ];
