@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::expect::{Expect, FailOn, judge};
 use crate::model::graph::Graph;
 use crate::model::report::{Report, Tool, Verdict};
 
@@ -145,20 +146,11 @@ impl Alarm {
 }
 
 impl Check {
-    /// Makes a check of one report, of which `healthy` is expected (and not `degraded` either, when
-    /// `strict`).
-    pub fn of(report: Report, strict: bool, interrupted: bool) -> Check {
-        let outcome = match report.verdict {
-            Verdict::Degraded if strict => Outcome::Failed,
-            Verdict::Healthy | Verdict::Degraded => Outcome::Passed,
-            Verdict::Fault => Outcome::Failed,
-            Verdict::Inconclusive => Outcome::Error,
-        };
-        let problems = match (outcome, &report.diagnosis) {
-            (Outcome::Passed, _) => Vec::new(),
-            (_, Some(diagnosis)) => vec![format!("{}: {}", diagnosis.id, diagnosis.summary)],
-            (_, None) => vec![report.verdict.name().to_owned()],
-        };
+    /// Makes a check of one report, of which it is expected that the target can be used and that
+    /// `fail_on` does not apply.
+    pub fn of(report: Report, fail_on: &FailOn, interrupted: bool) -> Check {
+        let expect = Expect::default();
+        let (outcome, problems) = judge(&expect, fail_on, &report);
         Check {
             schema: SCHEMA.to_owned(),
             tool: report.tool.clone(),
@@ -169,7 +161,7 @@ impl Check {
                 name: report.target.input.clone(),
                 labels: BTreeMap::new(),
                 target: report.target.input.clone(),
-                expect: if strict { "healthy, not degraded" } else { "healthy" }.to_owned(),
+                expect: expect.to_string(),
                 outcome,
                 problems,
                 attempts: 1,
@@ -203,5 +195,34 @@ impl Check {
     /// Counts the results with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.results.iter().filter(|result| result.outcome == outcome).count()
+    }
+}
+
+#[cfg(test)]
+impl Check {
+    /// A check of targets without a report that fared like this.
+    pub(crate) fn sample(outcomes: &[Outcome]) -> Check {
+        let result = |(nth, outcome): (usize, &Outcome)| CheckResult {
+            name: format!("target-{nth}"),
+            labels: BTreeMap::new(),
+            target: format!("db{nth}.test:5432"),
+            expect: "healthy".to_owned(),
+            outcome: *outcome,
+            problems: Vec::new(),
+            attempts: 1,
+            duration_ms: None,
+            report: None,
+            defined: None,
+            tree: None,
+        };
+        Check {
+            schema: SCHEMA.to_owned(),
+            tool: Tool { name: "tcpdoctor".to_owned(), version: "0".to_owned() },
+            started_at: "2026-03-08T14:00:00Z".to_owned(),
+            duration_ms: 1.0,
+            interrupted: false,
+            results: outcomes.iter().enumerate().map(result).collect(),
+            alone: false,
+        }
     }
 }

@@ -2,11 +2,13 @@
 
 pub mod check;
 pub mod diagnosis;
+pub mod expect;
 pub mod graph;
 pub mod icmp;
 pub mod layer;
 pub mod lint;
 pub mod outcome;
+pub mod pattern;
 pub mod report;
 pub mod target;
 pub mod types;

@@ -4,6 +4,7 @@
 //! terminal and decides no exit status. It is the first place where data from the network becomes
 //! text again, so every string passes [`sanitise`] on its way out.
 
+mod check_text;
 mod diagnosis;
 mod github;
 mod html;
@@ -20,7 +21,6 @@ pub mod sanitise;
 mod sarif;
 mod settings;
 mod style;
-mod summary;
 mod tap;
 mod text;
 mod words;
