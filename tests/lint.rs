@@ -10,6 +10,17 @@ use tcpdoctor::runbook::builtin;
 use tcpdoctor::runbook::lesson::Lesson;
 use tcpdoctor::runbook::lint::{self, Linted};
 
+/// A file of diagnoses to be included.
+const TEAM: &str = "format: 1
+diagnoses:
+  x-team.asks:
+    layer: application
+    severity: info
+    location: target
+    title: The team knows
+    summary: Ask the team.
+";
+
 fn shown(linted: &Linted) -> String {
     linted.found.render()
 }
@@ -34,6 +45,7 @@ fn every_lesson_shows_its_mistake_and_how_it_is_right() {
             let text = lesson.place.runbook(example);
             let read = |path: &Path| match path.to_str() {
                 Some("example.yaml") => Ok(text.clone()),
+                Some("team.yaml") => Ok(TEAM.to_owned()),
                 _ => Err(std::io::ErrorKind::NotFound.into()),
             };
             let library = Library { folders: &[], read: &read };

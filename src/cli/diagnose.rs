@@ -78,13 +78,15 @@ fn without_target(global: &Global) -> Result<(TargetEntry, Arc<Runbook>), Usage>
 
 /// Whether a probe of the runbook, or of one that it uses, is given a part of the target.
 fn needs_target(runbook: &Runbook) -> bool {
-    let given = |with: &[(String, Arg)]| {
-        with.iter().any(|(_, arg)| match arg {
+    fn named(arg: &Arg) -> bool {
+        match arg {
             Arg::Literal(_) => false,
             Arg::Expr(expr) => expr.source().contains("target."),
             Arg::Text(text) => text.source().contains("target."),
-        })
-    };
+            Arg::List(items) => items.iter().any(named),
+        }
+    }
+    let given = |with: &[(String, Arg)]| with.iter().any(|(_, arg)| named(arg));
     runbook.steps.iter().any(|step| match &step.kind {
         Kind::Probe { with, .. } => given(with),
         Kind::Use { runbook, with } => given(with) || needs_target(runbook),

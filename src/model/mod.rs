@@ -1,6 +1,7 @@
 //! The words everyone uses, as plain data: no I/O, no clock, no colour.
 
 pub mod check;
+pub mod contact;
 pub mod diagnosis;
 pub mod expect;
 pub mod graph;

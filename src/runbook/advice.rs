@@ -88,8 +88,15 @@ impl<'a> Advisor<'a> {
     }
 
     fn advice(&mut self, code: Code, span: &Range<usize>, message: impl Into<String>, help: &str) {
-        let help = (!help.is_empty()).then(|| help.to_owned());
-        self.reader.wrong(code, span, message, help);
+        // What another file writes is that file's own to mend.
+        if self.is_own(span) {
+            self.reader.wrong(code, span, message, Some(help.to_owned()));
+        }
+    }
+
+    /// Whether a place is in the file itself, not in one that it extends or includes.
+    fn is_own(&self, span: &Range<usize>) -> bool {
+        self.reader.part(span.start).offset == 0
     }
 
     /// Returns the type of what a step sees.
@@ -100,7 +107,7 @@ impl<'a> Advisor<'a> {
                 let choices: Vec<String> = choices.iter().map(|(name, _)| name.clone()).collect();
                 Some(types::answer(&step.id, &choices))
             }
-            Kind::Use { .. } => Some(types::used(&step.id)),
+            Kind::Use { runbook, .. } => Some(types::used(&step.id, runbook)),
             Kind::Decide => None,
         }
     }

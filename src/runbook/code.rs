@@ -54,6 +54,9 @@ codes! {
     31 USE "A used runbook cannot be loaded, or uses this one."
     32 UNKNOWN_RUNBOOK "A runbook that does not exist."
     33 DIAGNOSIS "An entry of the catalogue contradicts itself or another."
+    34 EXTENDS "A runbook that cannot be extended, or a change that does not fit to it."
+    35 INCLUDE "A file that cannot be included."
+    36 CONTACT "A machine other than the target, which the runbook does not declare."
 
     101 NEVER_TRUE "A condition that contradicts itself: its branch is never taken."
     102 TAKEN_BEFORE "A condition whose every case an earlier branch takes."

@@ -28,7 +28,7 @@ pub use check::Scope;
 pub use doubt::Doubt;
 pub use facts::Facts;
 pub use look::OldName;
-pub(crate) use relate::article;
+pub(crate) use relate::{article, join};
 pub use template::Template;
 pub(crate) use template::sole_hole;
 pub use value::{escape, is_unsafe, shown};

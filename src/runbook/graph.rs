@@ -35,8 +35,12 @@ struct Edge {
 impl Reader {
     /// Checks the steps as a whole, as far as what is wrong already lets that be judged.
     pub(super) fn graph(&mut self, drafts: &[Draft], start: Option<usize>, params: &[Param]) {
-        let edges: Vec<Vec<Edge>> = drafts.iter().map(edges).collect();
-        for draft in drafts {
+        // A step that is turned off leads nowhere; what only it led to is no mistake.
+        let ways: Vec<Vec<Edge>> = drafts.iter().map(edges).collect();
+        let is_on = |draft: &Draft| draft.disabled.is_none();
+        let real = |draft: &Draft| if is_on(draft) { edges(draft) } else { Vec::new() };
+        let edges: Vec<Vec<Edge>> = drafts.iter().map(real).collect();
+        for draft in drafts.iter().filter(|draft| is_on(draft)) {
             self.started_early(draft, drafts);
             if !self.torn {
                 self.covered(draft);
@@ -48,7 +52,7 @@ impl Reader {
             return;
         };
         if !self.astray && !self.errors.problems.iter().any(twice) {
-            self.unreached(drafts, &edges, start);
+            self.unreached(drafts, &ways, start);
         }
         // What a condition proves is only known where every expression could be read.
         let broken = |problem: &Problem| !JUDGED_ALONE.contains(&problem.code);
@@ -150,14 +154,16 @@ impl Reader {
 
     fn unreached(&mut self, drafts: &[Draft], edges: &[Vec<Edge>], start: usize) {
         let mut reached = vec![false; drafts.len()];
-        let mut open = vec![start];
+        let off = (0..drafts.len()).filter(|at| drafts[*at].disabled.is_some());
+        let mut open: Vec<usize> = off.chain([start]).collect();
         while let Some(at) = open.pop() {
             if !std::mem::replace(&mut reached[at], true) {
                 open.extend(edges[at].iter().map(|edge| edge.to));
             }
         }
         for (at, draft) in drafts.iter().enumerate() {
-            if reached[at] {
+            // What an extending runbook no longer reaches is left out.
+            if reached[at] || self.part(draft.id.start).below {
                 continue;
             }
             let early = drafts.iter().any(|other| {

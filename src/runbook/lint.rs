@@ -36,16 +36,17 @@ pub struct Mended {
 /// Lints a runbook's or a catalogue file's text. `source` is the file's name; other files that it
 /// names are looked for in `library`, or only among the built-in ones.
 pub fn lint(source: &str, text: &str, library: Option<Library<'_>>) -> Linted {
-    let found = Found { origin: Origin::File(PathBuf::from(source)), text: text.to_owned().into() };
-    let mut reader = reader(source, text, false);
-    let mut books = Books { library, open: vec![found.origin.clone()] };
-    if let Some(root) = reader.tree(text) {
+    let found = Found::new(Origin::File(PathBuf::from(source)), text.to_owned());
+    let mut reader = reader(&found, false);
+    let mut books = Books::new(library);
+    books.open(&found.origin);
+    if let Some(root) = reader.tree(text, 0) {
         if is_catalogue(&root) {
             let entries = reader.catalogue_file(&root);
             if reader.errors.problems.is_empty() {
                 advice::catalogue(&mut reader, &root, entries);
             }
-        } else {
+        } else if let Some(root) = reader.put_together(root, &mut books) {
             let book = reader.runbook(&root, &found, &mut books);
             if let (Some(book), true) = (&book, reader.errors.problems.is_empty()) {
                 advice::advise(&mut reader, &root, book);
@@ -55,8 +56,7 @@ pub fn lint(source: &str, text: &str, library: Option<Library<'_>>) -> Linted {
             }
         }
     }
-    let mut found = reader.errors;
-    found.sort();
+    let mut found = reader.everything();
     found
         .problems
         .retain(|problem| problem.code.level() == Level::Error || !allowed(text, problem));

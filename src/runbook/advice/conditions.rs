@@ -61,14 +61,16 @@ impl Advisor<'_> {
                 continue;
             }
             let taken = cases.as_ref().and_then(|cases| cases.within(&earlier));
-            if let Some(before) = taken {
+            if let (Some(before), true) = (taken, self.is_own(&node.span)) {
                 let other = written.when(before).map(|other| other.span.clone());
                 self.reader.problem(
                     Code::TAKEN_BEFORE,
                     &node.span,
                     "whenever this is true, an earlier branch is taken".to_owned(),
                     Some("put the narrower condition first, or take this branch out".to_owned()),
-                    other.map(|span| (span, "this one is tried before".to_owned())),
+                    other
+                        .filter(|span| self.is_own(span))
+                        .map(|span| (span, "this one is tried before".to_owned())),
                 );
             }
             earlier.push(cases);

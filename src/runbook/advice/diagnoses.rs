@@ -47,7 +47,7 @@ impl Advisor<'_> {
                 self.advice(Code::UNUSED_DIAGNOSIS, &key.span, message, &help);
             }
             let entry = self.book.catalogue.find(&key.name);
-            if let Some(entry) = entry {
+            if let (Some(entry), true) = (entry, self.is_own(&key.span)) {
                 described(self.reader, key, node, entry, &self.book.catalogue);
             }
         }
@@ -149,5 +149,6 @@ fn each_value(arg: &Arg, see: &mut dyn FnMut(&str)) {
         Arg::Literal(_) => {}
         Arg::Expr(expr) => see(expr.source()),
         Arg::Text(text) => see(text.source()),
+        Arg::List(items) => items.iter().for_each(|item| each_value(item, see)),
     }
 }

@@ -86,6 +86,11 @@ impl<'a> Advisor<'a> {
                     self.speaks(written, node, expr, at, facts, code);
                 }
             }
+            Arg::List(args) => {
+                for (arg, node) in args.iter().zip(items(node)) {
+                    self.said(written, node, arg, facts, code);
+                }
+            }
         }
     }
 

@@ -309,4 +309,33 @@ pub(super) const LESSONS: &[Lesson] = &[
         bad: "format: 1\nname: example\ntitle: An example\ndiagnoses:\n  x-db.down:\n    layer: application\n    severity: critical\n    location: target\n    title: The database is down\n    summary: \"{{ target.host }} has no database.\"\n    remedies: [{text: Start it., where: target}]\n    lookalikes: {x-db.down: look at the log}\nstart: end\nsteps:\n  end:\n    decide: true\n    branches: [{else: {conclude: x-db.down}}]",
         good: "format: 1\nname: example\ntitle: An example\ndiagnoses:\n  x-db.down:\n    layer: application\n    severity: critical\n    location: target\n    title: The database is down\n    summary: \"{{ target.host }} has no database.\"\n    remedies: [{text: Start it., where: target}]\n    lookalikes: {tcp.timeout_silent: look at the log}\nstart: end\nsteps:\n  end:\n    decide: true\n    branches: [{else: {conclude: x-db.down}}]",
     },
+    Lesson {
+        code: Code::EXTENDS,
+        why: "The runbook that is extended must be right by itself, and cannot lead back to this one. \
+              Lint it first; `tcpdoctor runbook show` shows what comes of the two.",
+        place: Place::File,
+        bad: "format: 1\nname: example\nextends: ./example.yaml",
+        good: "format: 1\nname: example\nextends: connect",
+    },
+    Lesson {
+        code: Code::INCLUDE,
+        why: "`include` takes files with diagnoses (`format: 1` and `diagnoses:`), in the folder of \
+              this file or below it.",
+        place: Place::Head,
+        bad: "include: [teem.yaml]",
+        good: "include: [team.yaml]",
+    },
+    Lesson {
+        code: Code::CONTACT,
+        why: "A runbook sends nothing to a machine that its user did not name: probes take the target, \
+              and whatever else is contacted is declared under `contacts:`, for the user to allow with \
+              --allow-target.",
+        place: Place::Step,
+        bad: "title: Resolve a name of ours\nlayer: dns\nprobe: dns\nwith: {name: \
+              db.example.com}\nby_hand: dig db.example.com\nbranches: [{else: healthy}]\nunknown: \
+              inconclusive",
+        good: "title: Resolve {{ target.host }}\nlayer: dns\nprobe: dns\nwith: {name: \"{{ \
+               target.host }}\"}\nby_hand: dig {{ target.host }}\nbranches: [{else: \
+               healthy}]\nunknown: inconclusive",
+    },
 ];
