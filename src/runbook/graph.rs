@@ -8,8 +8,9 @@ use super::expr::{Expr, Facts};
 use super::problem::Problem;
 use super::read::Reader;
 use super::step::Draft;
+use super::ways::{self, Arm};
 use super::yaml::Node;
-use super::{Branch, Kind, Next, Param};
+use super::{Kind, Next, Param, Step};
 use crate::model::types::Type;
 
 /// Problems that leave every expression and arm readable.
@@ -175,70 +176,24 @@ impl Reader {
         }
     }
 
-    /// Follows what is certainly known along every way, and finds conditions that may be unknown.
+    /// Finds conditions that may be unknown where nothing says what to do then.
     fn doubts(&mut self, drafts: &[Draft], order: &[usize], start: usize, params: &[Param]) {
-        let mut base = Facts::default();
-        base.add("target.input");
-        base.add("target.family");
-        base.add("params");
-        for param in params {
-            base.add(&format!("params.{}", param.name));
-        }
-        let mut known: Vec<Option<Facts>> = vec![None; drafts.len()];
-        known[start] = Some(base);
+        let steps: Vec<&Step> = drafts.iter().map(|draft| &draft.step).collect();
+        let known = ways::known(&steps, order, start, params);
         for &at in order {
-            let Some(before) = known[at].clone() else {
+            let (Some(before), draft) = (&known[at], &drafts[at]) else {
                 continue;
             };
-            let draft = &drafts[at];
-            for (to, facts) in self.ways_out(draft, &before) {
-                let facts = facts.renamed("result", &draft.step.id);
-                known[to] = Some(match known[to].take() {
-                    Some(other) => other.both(&facts),
-                    None => facts,
-                });
+            if draft.step.unknown.is_some() {
+                continue;
             }
-        }
-    }
-
-    fn ways_out(&mut self, draft: &Draft, before: &Facts) -> Vec<(usize, Facts)> {
-        let step = &draft.step;
-        let mut out = Vec::new();
-        let mut lead = |branch: &Branch, facts: &Facts| {
-            if let Next::Goto(to) = branch.next {
-                out.push((to, facts.clone()));
-            }
-        };
-        if let Some(branch) = &step.unknown {
-            lead(branch, before);
-        }
-        let mut facts = before.clone();
-        match &step.kind {
-            Kind::Ask { choices, no_input, .. } => {
-                lead(no_input, before);
-                facts.add("result.answer");
-                for (_, branch) in choices {
-                    lead(branch, &facts);
+            for way in ways::out(&draft.step, before) {
+                if let (Arm::Branch(nth), Some(when)) = (way.arm, &way.branch.when) {
+                    let node = draft.arms.get(nth).and_then(|(node, _)| node.as_ref());
+                    self.doubt(draft.step.id.as_str(), when, node, &way.asked);
                 }
             }
-            Kind::Decide => {}
-            Kind::Probe { .. } | Kind::Use { .. } => {
-                facts.add("result");
-                facts.add(&step.id);
-            }
         }
-        for (branch, (node, _)) in step.branches.iter().zip(&draft.arms) {
-            let Some(when) = &branch.when else {
-                lead(branch, &facts);
-                continue;
-            };
-            if step.unknown.is_none() {
-                self.doubt(step.id.as_str(), when, node.as_ref(), &facts);
-            }
-            lead(branch, &facts.when_true(when));
-            facts = facts.when_false(when);
-        }
-        out
     }
 
     fn doubt(&mut self, step: &str, when: &Expr, node: Option<&Node>, facts: &Facts) {

@@ -110,6 +110,17 @@ pub fn load(name: &str, library: Library<'_>) -> Result<Arc<Runbook>, LoadError>
     Books::new(Some(library)).load(name)
 }
 
+/// Loads a runbook as [`load`] does; a path is meant from the folder `near`.
+pub(super) fn beside(
+    name: &str,
+    near: Option<&Path>,
+    library: Library<'_>,
+) -> Result<Arc<Runbook>, LoadError> {
+    let path = near.filter(|_| is_path(name)).map(|folder| folder.join(name));
+    let path = path.as_ref().map(|path| path.to_string_lossy());
+    load(path.as_deref().unwrap_or(name), library)
+}
+
 /// Loads a built-in runbook.
 ///
 /// # Errors
@@ -170,7 +181,7 @@ pub(super) fn catalogue_file(
     reader.finish(entries)
 }
 
-fn reader(found: &Found, trusted: bool) -> Reader {
+pub(super) fn reader(found: &Found, trusted: bool) -> Reader {
     let source = Source { name: found.origin.name(), text: found.shown().to_owned() };
     Reader::new(Arc::new(source), found, trusted)
 }
@@ -206,7 +217,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn new(origin: Origin, text: impl Into<Cow<'static, str>>) -> Found {
+    pub(super) fn new(origin: Origin, text: impl Into<Cow<'static, str>>) -> Found {
         Found { origin, text: text.into(), objection: None, checked: false }
     }
 
@@ -231,7 +242,7 @@ pub(super) struct Books<'a> {
 pub(super) type UseError = (Code, String, Option<String>);
 
 impl Books<'_> {
-    fn new(library: Option<Library<'_>>) -> Books<'_> {
+    pub(super) fn new(library: Option<Library<'_>>) -> Books<'_> {
         Books {
             library,
             open: Vec::new(),

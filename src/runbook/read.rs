@@ -119,6 +119,13 @@ impl Reader {
         });
     }
 
+    /// Ends reading: everything that was found.
+    pub(super) fn everything(mut self) -> LoadErrors {
+        self.place();
+        self.errors.sort();
+        self.errors
+    }
+
     /// Ends reading: the value, or everything that was wrong.
     pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, LoadErrors> {
         self.errors.sort();
