@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::books::{Books, Found, Origin};
 use super::branch::{Around, ENDS};
 use super::code::Code;
 use super::expr::Scope;
-use super::load::{Books, Found, Origin};
 use super::params::params_type;
 use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
