@@ -49,6 +49,9 @@ codes! {
     31 USE "A used runbook cannot be loaded, or uses this one."
     32 UNKNOWN_RUNBOOK "A runbook that does not exist."
     33 DIAGNOSIS "An entry of the catalogue contradicts itself or another."
+    60 TARGETS "A target of a targets file cannot be used."
+    61 ENVIRONMENT "An environment variable of a targets file is not declared, or not set."
+    62 EXPECTATION "An expectation that cannot be met or says nothing."
 }
 
 impl Code {

@@ -26,6 +26,7 @@ mod params;
 pub mod problem;
 mod read;
 mod step;
+pub mod targets;
 pub mod types;
 mod value;
 mod yaml;

@@ -33,6 +33,24 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Takes the keys of a mapping whose keys were looked at before.
+    pub(super) fn of(node: &'a Node) -> Option<Fields<'a>> {
+        match &node.value {
+            Yaml::Map(entries) => Some(Fields { entries }),
+            _ => None,
+        }
+    }
+
+    /// Takes keys that stand in no mapping.
+    pub(super) fn from_entries(entries: &'a [(Key, Node)]) -> Fields<'a> {
+        Fields { entries }
+    }
+
+    /// Returns where the first key stands.
+    pub(super) fn first(self) -> Option<Range<usize>> {
+        self.entries.first().map(|(key, _)| key.span.clone())
+    }
+
     /// Finds the value of a key; of a duplicate, the first.
     pub(super) fn find(self, key: &str) -> Option<&'a Node> {
         self.entry(key).map(|(_, value)| value)

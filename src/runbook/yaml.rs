@@ -13,10 +13,19 @@ use super::code::Code;
 
 /// The largest file, in bytes.
 pub(super) const LARGEST: usize = 1 << 20;
-/// The most nodes, aliases expanded.
-const MOST_NODES: usize = 50_000;
+/// The bounds of runbooks and catalogue files.
+const BOUNDS: Bounds = Bounds { bytes: LARGEST, nodes: 50_000 };
 /// The deepest nesting.
 const DEEPEST: usize = 24;
+
+/// How much a file may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// The most bytes.
+    pub(super) bytes: usize,
+    /// The most values, aliases expanded.
+    pub(super) nodes: usize,
+}
 
 /// A value and its place.
 #[derive(Debug, Clone)]
@@ -70,8 +79,13 @@ impl Yaml {
 
 /// Parses a file.
 pub(super) fn parse(text: &str) -> Result<Node, Broken> {
-    if text.len() > LARGEST {
-        let message = format!("the file is larger than {} KiB", LARGEST / 1024);
+    parse_within(text, &BOUNDS)
+}
+
+/// Parses a file with bounds of its own.
+pub(super) fn parse_within(text: &str, bounds: &Bounds) -> Result<Node, Broken> {
+    if text.len() > bounds.bytes {
+        let message = format!("the file is larger than {} KiB", bounds.bytes / 1024);
         return Err(broken(Code::BOUNDS, 0..0, message, None));
     }
     no_tabs(text)?;
@@ -81,7 +95,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Broken> {
         flow_nesting_limit: DEEPEST,
         block_nesting_limit: DEEPEST,
     };
-    let mut tree = Tree { text, ..Tree::default() };
+    let mut tree = Tree { text, most: bounds.nodes, ..Tree::default() };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| scan_error(text, &error))?;
         tree.take(event, bytes(text, span))?;
@@ -168,6 +182,8 @@ struct Tree<'a> {
     open: Vec<Open>,
     root: Option<Node>,
     nodes: usize,
+    /// How many there may be.
+    most: usize,
     /// Finished nodes by anchor, with how many nodes they hold.
     anchors: HashMap<usize, (Node, usize)>,
 }
@@ -248,8 +264,8 @@ impl Tree<'_> {
 
     fn count(&mut self, more: usize, span: &Range<usize>) -> Result<(), Broken> {
         self.nodes += more;
-        if self.nodes > MOST_NODES {
-            let message = format!("the file holds more than {MOST_NODES} values, aliases expanded");
+        if self.nodes > self.most {
+            let message = format!("the file holds more than {} values, aliases expanded", self.most);
             return Err(broken(Code::BOUNDS, span.clone(), message, None));
         }
         Ok(())
@@ -323,7 +339,7 @@ impl Tree<'_> {
 
 /// Types a plain scalar as the core schema does (YAML 1.2, 10.3.2), only that numbers with leading
 /// zeros, octal numbers and infinities are texts.
-fn plain(text: &str) -> Yaml {
+pub(super) fn plain(text: &str) -> Yaml {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Yaml::Null,
         "true" | "True" | "TRUE" => return Yaml::Bool(true),
