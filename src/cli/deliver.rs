@@ -1,13 +1,14 @@
 //! Brings a result to stdout and to the files of `--output`.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::{self, Write};
 
 use crate::cli::args::Global;
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{files, status, terminal};
-use crate::model::check::Check;
-use crate::render::{Format, Style};
+use crate::cli::{files as file, status, terminal};
+use crate::model::check::{Check, CheckResult};
+use crate::render::{Format, Style, ndjson};
 
 /// Checks, for a command that shows a page rather than results, that only text and JSON are asked
 /// for, and what [`check`] checks.
@@ -35,8 +36,22 @@ pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
     deliver(global, ended, |format, style, out| format.write(check, style, out))
 }
 
-/// Checks that the files of `--output` can be written, before anything is sent.
+/// Checks, for a command that writes results, that no picture of a runbook is asked for, and that the
+/// files of `--output` can be written, before anything is sent.
 pub(super) fn check(global: &Global) -> Result<(), Usage> {
+    let mut asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
+    if let Some(picture) = asked.find(|format| Format::PICTURES.contains(format)) {
+        let name = picture.name();
+        return Err(Usage::new(format!("this command does not write {name}")).help(format!(
+            "for the tree with the way taken: save the report with --output json=FILE, then \
+             tcpdoctor runbook graph --report FILE --format {name}"
+        )));
+    }
+    files(global)
+}
+
+/// Checks that the files of `--output` can be written.
+pub(super) fn files(global: &Global) -> Result<(), Usage> {
     let mut seen = HashSet::new();
     for (_, path) in &global.output {
         let shown = quoted(&path.to_string_lossy());
@@ -44,12 +59,23 @@ pub(super) fn check(global: &Global) -> Result<(), Usage> {
             return Err(Usage::new(format!("--output names {shown} twice"))
                 .help("give each format a file of its own"));
         }
-        if let Some(objection) = files::objection(path) {
+        if let Some(objection) = file::objection(path) {
             return Err(Usage::new(format!("--output cannot write {shown}: {objection}"))
                 .help("name a file in a directory that exists"));
         }
     }
     Ok(())
+}
+
+/// Writes what a stream has not written; returns the exit status, as [`deliver`] does.
+pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: &Stream) -> u8 {
+    if !stream.open {
+        return results(global, ended, check);
+    }
+    let write =
+        |format: Format, style: &Style, out: &mut dyn Write| format.write(check, style, out);
+    let lost = to_files(global, &write) || stream.lost.get();
+    after(ended, lost)
 }
 
 /// Writes the result in every format that was asked for; returns the exit status, which is no longer
@@ -59,30 +85,82 @@ pub(super) fn deliver(
     ended: u8,
     write: impl Fn(Format, &Style, &mut dyn Write) -> io::Result<()>,
 ) -> u8 {
+    // Both are tried, whatever comes of the first.
+    let lost = to_files(global, &write) | to_stdout(global, &write);
+    after(ended, lost)
+}
+
+fn after(ended: u8, lost: bool) -> u8 {
+    if lost && ended == status::DONE { status::INCONCLUSIVE } else { ended }
+}
+
+type Write1<'a> = &'a dyn Fn(Format, &Style, &mut dyn Write) -> io::Result<()>;
+
+/// Returns whether something could not be written.
+fn to_files(global: &Global, write: Write1<'_>) -> bool {
     let mut lost = false;
     for (format, path) in &global.output {
         let mut bytes = Vec::new();
         let written = write(*format, &terminal::file_style(global), &mut bytes)
-            .and_then(|()| files::write_whole(path, &bytes));
+            .and_then(|()| file::write_whole(path, &bytes));
         if let Err(error) = written {
             let shown = quoted(&path.to_string_lossy());
             terminal::complain(&format!("error: {shown} could not be written: {error}"));
             lost = true;
         }
     }
+    lost
+}
+
+fn to_stdout(global: &Global, write: Write1<'_>) -> bool {
     let mut bytes = Vec::new();
     let mut stdout = io::stdout().lock();
     let written = write(global.format, &terminal::style(global), &mut bytes)
         .and_then(|()| stdout.write_all(&bytes))
         .and_then(|()| stdout.flush());
+    refused(written)
+}
+
+/// Returns whether writing to stdout failed, and says so.
+fn refused(written: io::Result<()>) -> bool {
     match written {
-        Ok(()) => {}
+        Ok(()) => false,
         // The reader has what it wanted (`| head`).
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
         Err(error) => {
             terminal::complain(&format!("error: stdout could not be written: {error}"));
-            lost = true;
+            true
         }
     }
-    if lost && ended == status::DONE { status::INCONCLUSIVE } else { ended }
+}
+
+/// Results on stdout as they come, for the format that has a line for each.
+pub(super) struct Stream {
+    open: bool,
+    /// Whether nobody reads any more.
+    ended: Cell<bool>,
+    /// Whether something could not be written.
+    lost: Cell<bool>,
+}
+
+impl Stream {
+    /// Begins to write, if stdout carries such a format.
+    pub(super) fn begin(global: &Global) -> Stream {
+        let open = global.format == Format::Ndjson;
+        Stream { open, ended: Cell::new(false), lost: Cell::new(false) }
+    }
+
+    /// Writes one result.
+    pub(super) fn result(&self, result: &CheckResult) {
+        if !self.open || self.ended.get() {
+            return;
+        }
+        let mut line = Vec::new();
+        let mut stdout = io::stdout().lock();
+        let written = ndjson::write_result(result, &mut line)
+            .and_then(|()| stdout.write_all(&line))
+            .and_then(|()| stdout.flush());
+        self.ended.set(written.is_err());
+        self.lost.set(refused(written));
+    }
 }

@@ -11,7 +11,7 @@ use crate::engine::{self, Plan};
 use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
-use crate::runbook::{Arg, Kind, Runbook};
+use crate::runbook::Runbook;
 use crate::sys::caps;
 
 /// Diagnoses a target; returns the exit status.
@@ -22,7 +22,7 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
             let entry = entry(&target, global)?;
             (entry, runbooks::for_host(global.runbook.as_deref(), &target.host)?)
         }
-        None => without_target(global)?,
+        None => without_target(global, "diagnose")?,
     };
     let params = params::bind(&runbook, &global.param)?;
     let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
@@ -54,42 +54,33 @@ pub(super) fn parse(text: &str) -> Result<Target, Usage> {
 }
 
 /// Finds the runbook for a run that is about this machine alone.
-fn without_target(global: &Global) -> Result<(TargetEntry, Arc<Runbook>), Usage> {
+pub(super) fn without_target(
+    global: &Global,
+    command: &str,
+) -> Result<(TargetEntry, Arc<Runbook>), Usage> {
     let needed = |what: String| {
         Usage::new(format!("{what} needs a target"))
             .help("name one, for example db.internal:5432, or :8080 for a port of this machine")
     };
     let Some(name) = global.runbook.as_deref() else {
-        return Err(needed("diagnose".to_owned()));
+        return Err(needed(command.to_owned()));
     };
     let runbook = runbooks::load(name)?;
-    if needs_target(&runbook) {
+    if runbook.needs_target() {
         return Err(needed(format!("runbook {}", runbook.name)));
     }
-    let entry = TargetEntry {
+    Ok((this_machine(global), runbook))
+}
+
+/// The entry of a run that is about this machine alone.
+pub(super) fn this_machine(global: &Global) -> TargetEntry {
+    TargetEntry {
         input: "this machine".to_owned(),
         host: None,
         port: None,
         scheme: None,
         family: global.family().to_owned(),
-    };
-    Ok((entry, runbook))
-}
-
-/// Whether a probe of the runbook, or of one that it uses, is given a part of the target.
-pub(super) fn needs_target(runbook: &Runbook) -> bool {
-    let given = |with: &[(String, Arg)]| {
-        with.iter().any(|(_, arg)| match arg {
-            Arg::Literal(_) => false,
-            Arg::Expr(expr) => expr.source().contains("target."),
-            Arg::Text(text) => text.source().contains("target."),
-        })
-    };
-    runbook.steps.iter().any(|step| match &step.kind {
-        Kind::Probe { with, .. } => given(with),
-        Kind::Use { runbook, with } => given(with) || needs_target(runbook),
-        Kind::Ask { .. } | Kind::Decide => false,
-    })
+    }
 }
 
 /// Turns a target into the report's form, with the family asked for.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
 use crate::engine::{Plan, run};
-use crate::model::check::{Check, CheckResult, Outcome, SCHEMA};
+use crate::model::check::{Check, CheckResult, Defined, Outcome, SCHEMA};
 use crate::model::expect::{Expect, FailOn, judge};
 use crate::model::report::{TargetEntry, Tool, Vantage};
 use crate::runbook::Runbook;
@@ -35,6 +35,8 @@ pub struct Job {
     pub expect: Expect,
     /// How long one run may take.
     pub budget: Duration,
+    /// Where it is defined.
+    pub defined: Option<Defined>,
     /// Whether and how often to look again.
     pub retry: Option<Retry>,
 }
@@ -147,7 +149,7 @@ fn skipped(job: &Job, why: &str) -> CheckResult {
         attempts: 0,
         duration_ms: None,
         report: None,
-        defined: None,
+        defined: job.defined.clone(),
         tree: None,
     }
 }

@@ -265,7 +265,8 @@ impl Tree<'_> {
     fn count(&mut self, more: usize, span: &Range<usize>) -> Result<(), Broken> {
         self.nodes += more;
         if self.nodes > self.most {
-            let message = format!("the file holds more than {} values, aliases expanded", self.most);
+            let message =
+                format!("the file holds more than {} values, aliases expanded", self.most);
             return Err(broken(Code::BOUNDS, span.clone(), message, None));
         }
         Ok(())
@@ -335,6 +336,11 @@ impl Tree<'_> {
             None => self.root = Some(node),
         }
     }
+}
+
+/// Whether a text, written plain, is read as text.
+pub(super) fn is_plain_text(text: &str) -> bool {
+    matches!(plain(text), Yaml::Text(_))
 }
 
 /// Types a plain scalar as the core schema does (YAML 1.2, 10.3.2), only that numbers with leading
