@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::cli::args::{CheckArgs, ExitStyle, Global};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, diagnose, fail_on, runtime, status, terminal};
-use crate::engine::check::{Job, Limits, check};
+use crate::engine::check::{Event, Job, Limits, check};
 use crate::model::check::{Check, CheckResult};
 use crate::render::Format;
 use crate::runbook::{Runbook, drawing};
@@ -39,9 +39,14 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
     let progress = Progress::begin(args.quiet, jobs.len(), given);
     let stream = deliver::Stream::begin(global);
     let result =
-        runtime::run(check(&jobs, &limits, &vantage, runtime::interrupt(&signal), |result| {
-            progress.ended(result);
-            stream.result(result);
+        runtime::run(check(&jobs, &limits, &vantage, runtime::interrupt(&signal), |event| {
+            match event {
+                Event::Ended(result) => {
+                    progress.ended(result);
+                    stream.result(result);
+                }
+                Event::Again(count) => progress.again(count),
+            }
         }));
     progress.settle();
     let Some(mut result) = result else {

@@ -61,6 +61,19 @@ impl Progress {
         }
     }
 
+    /// Takes note of targets that are looked at again, one at a time.
+    pub(super) fn again(&self, count: usize) {
+        let targets = if count == 1 { "target" } else { "targets" };
+        let text = format!("looking again, alone, at {count} {targets}");
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Lines => {
+                let _ = writeln!(io::stderr(), "{text}");
+            }
+            Shown::Bar(bar) => bar.set_message(text),
+        }
+    }
+
     fn line(&self, result: &CheckResult) -> String {
         let all = self.all.to_string();
         let took = result.duration_ms.map(|ms| format!(", {}", duration(ms))).unwrap_or_default();

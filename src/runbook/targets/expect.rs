@@ -171,7 +171,7 @@ impl Reader {
         let known: Vec<&str> = conclusions.keys().map(String::as_str).collect();
         let (message, help) = if runbook.catalogue.all().any(|entry| pattern.fits(&entry.id)) {
             let message = format!("runbook {} never comes to `{text}`", runbook.name);
-            (message, format!("tcpdoctor explain {text} says what it is and where it is found"))
+            (message, "name an id that it comes to, or another runbook for this target".to_owned())
         } else {
             let message = format!("there is no diagnosis `{text}`");
             let help = match did_you_mean(text, &known, "diagnoses") {
