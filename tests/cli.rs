@@ -128,7 +128,7 @@ fn a_refused_target_comes_with_what_to_write_instead() {
 fn unknown_words_are_refused_with_the_nearest_known_one() {
     assert_refused(&["diagnos", "a:1"], "diagnose");
     assert_refused(&["diagnose", "a:1", "--bugdet", "2s"], "--budget");
-    assert_refused(&["diagnose", "a:1", "--format", "yaml"], "text and json");
+    assert_refused(&["diagnose", "a:1", "--format", "yaml"], "text, json");
     assert_refused(&["diagnose", "a:1", "--fail-on", "fault"], "degraded");
     assert_refused(&["probe", "tcp_conect", "a:1"], "did you mean tcp_connect?");
     assert_refused(&["probe", "dns", "--with", "nam=x"], "did you mean name?");
@@ -205,7 +205,7 @@ fn a_file_for_output_is_checked_before_anything_is_sent() {
     assert_refused(&["probe", "--output", "report.json"], "FORMAT=PATH");
     assert_refused(&["probe", "--output", "json="], "missing");
     assert_refused(&["probe", "--output", "json=-"], "--format json");
-    assert_refused(&["probe", "--output", "pdf=x.pdf"], "text and json");
+    assert_refused(&["probe", "--output", "pdf=x.pdf"], "text, json");
 }
 
 #[test]

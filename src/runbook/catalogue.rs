@@ -148,9 +148,11 @@ impl Reader {
         };
         let what = "a remedy";
         for item in self.list(node, "`remedies`").unwrap_or_default() {
-            let Some(fields) = self.fields(item, what, &["text", "command", "where"]) else {
+            let Some(fields) = self.fields(item, what, &["when", "text", "command", "where"])
+            else {
                 continue;
             };
+            let when = fields.find("when").and_then(|node| self.condition(node, scope));
             let text = self.need(fields, item, what, "text");
             let text = text.and_then(|node| self.template(node, "`text`", scope));
             let command = fields.find("command");
@@ -158,7 +160,7 @@ impl Reader {
             let place = self.need(fields, item, what, "where");
             let place = place.and_then(|node| self.word(node, "`where`", &REMEDY_PLACES));
             if let (Some(text), Some(place)) = (text, place) {
-                remedies.push(RemedyText { text, command, place });
+                remedies.push(RemedyText { when, text, command, place });
             }
         }
         remedies

@@ -1,5 +1,6 @@
 //! `tcpdoctor runbook …`: what authors of runbooks need. One file for each subcommand.
 
+mod graph;
 mod list;
 mod record;
 mod test;
@@ -14,6 +15,14 @@ use crate::cli::usage::Usage;
 pub(super) enum RunbookCommand {
     /// List the runbooks that can be named: title, where each comes from, what it shadows
     List,
+    /// Draw a runbook's tree: as Mermaid, DOT (Graphviz) or SVG
+    Graph {
+        /// The runbook: a name or a file; not needed with --report
+        name: Option<String>,
+        /// Show the way that the run of this saved JSON report took; - for stdin
+        #[arg(long, value_name = "FILE")]
+        report: Option<String>,
+    },
     /// Run the tests of runbooks, offline; or make one from a saved report
     Test(test::Test),
 }
@@ -27,6 +36,9 @@ pub(super) fn run(global: &Global, command: &RunbookCommand) -> Result<u8, Usage
     }
     match command {
         RunbookCommand::List => list::run(global),
+        RunbookCommand::Graph { name, report } => {
+            graph::run(global, name.as_deref(), report.as_deref())
+        }
         RunbookCommand::Test(test) => test::run(global, test),
     }
 }
