@@ -29,3 +29,4 @@ pub mod syn_data;
 pub mod sysctl;
 pub mod tcp;
 pub mod udp;
+pub mod xtables;

@@ -8,7 +8,7 @@ use crate::expect::{Expect, degraded, fault, healthy, inconclusive};
 use crate::lab::Lab;
 use crate::load::crowd;
 use crate::process::{Accepts, Process, process};
-use crate::rules::{chain, policy};
+use crate::rules::{chain, legacy_is_possible, policy};
 use crate::scenario::Scenario;
 use crate::scenarios::server::{firewall_unseen, on_server, server};
 use crate::seen::{State, wait_for};
@@ -60,6 +60,9 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(thresholds());
     all.extend(rules());
     all.extend(names());
+    if legacy_is_possible() {
+        all.extend(legacy());
+    }
     all
 }
 
@@ -286,6 +289,57 @@ table ip6 nat {
     }
 }
 ";
+
+/// Rules of iptables-legacy, which nftables does not show.
+fn legacy() -> Vec<Scenario> {
+    let drop = || fault("fw.input_drop").here().naming("iptables-legacy");
+    vec![
+        serving("a rule of iptables-legacy drops the port and clients keep coming")
+            .shell(
+                "s",
+                "iptables-legacy -A INPUT -p tcp -m tcp --dport 8080 -j DROP
+                ip6tables-legacy -A INPUT -p tcp -m tcp --dport 8080 -j DROP",
+            )
+            .knocking(8080, 40)
+            .for_nobody(firewall_unseen())
+            .for_root(drop().confirmed().naming("iptables-legacy -I INPUT")),
+        serving("the policy of iptables-legacy is to drop")
+            .shell(
+                "s",
+                "for t in iptables ip6tables; do $t-legacy -A INPUT -i lo -j ACCEPT
+                $t-legacy -A INPUT -m state --state ESTABLISHED -j ACCEPT
+                $t-legacy -N web; $t-legacy -A web -p tcp -m multiport --dports 80,443 -j ACCEPT
+                $t-legacy -A INPUT -j web; $t-legacy -P INPUT DROP; done",
+            )
+            .for_nobody(firewall_unseen())
+            .for_root(drop().likely()),
+        serving("a rule of iptables-legacy rejects the port for IPv4")
+            .shell(
+                "s",
+                "iptables-legacy -A INPUT -p tcp --dport 8080 -j REJECT --reject-with tcp-reset",
+            )
+            .for_nobody(firewall_unseen())
+            .for_root(healthy().finding("fw.reject").naming("IPv4 clients")),
+        serving("rules of iptables-legacy let the port in")
+            .shell(
+                "s",
+                "for t in iptables ip6tables; do $t-legacy -A INPUT -i lo -j ACCEPT
+                $t-legacy -A INPUT -p tcp -m multiport --dports 22,8080 -j ACCEPT
+                $t-legacy -A INPUT -p tcp --dport 8080 -j DROP; $t-legacy -P INPUT DROP; done",
+            )
+            .all_well(),
+        serving("rules of iptables-legacy drop other ports, networks and interfaces")
+            .shell(
+                "s",
+                "iptables-legacy -A INPUT -p tcp --dport 8000:8079 -j DROP
+                iptables-legacy -A INPUT -p udp --dport 8080 -j DROP
+                iptables-legacy -A INPUT -i docker+ -p tcp --dport 8080 -j DROP
+                iptables-legacy -A FORWARD -p tcp --dport 8080 -j DROP
+                iptables-legacy -A INPUT -s 10.66.0.0/16 -j DROP",
+            )
+            .all_well(),
+    ]
+}
 
 fn names() -> Vec<Scenario> {
     vec![
