@@ -11,7 +11,7 @@ mod kernel;
 mod link;
 mod meta;
 mod mtu;
-mod read_only;
+pub(crate) mod read_only;
 mod refused;
 mod route;
 mod server;
