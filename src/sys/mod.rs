@@ -31,3 +31,4 @@ pub mod syn_data;
 pub mod sysctl;
 pub mod tcp;
 pub mod udp;
+pub mod xtables;
