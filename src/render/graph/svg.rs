@@ -17,7 +17,7 @@ const BEND: f64 = 7.0;
 
 /// How much of a marked tree is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Detail {
+pub(super) enum Detail {
     /// Every step with all its arms.
     Whole,
     /// The steps that the run came by; of the others the names.
@@ -364,7 +364,7 @@ pub(super) fn ink(layer: Option<Layer>) -> &'static str {
 }
 
 /// Returns the style sheet; classes begin at `.tree`, so that it can stand in a page.
-pub(crate) fn style() -> String {
+pub(in crate::render) fn style() -> String {
     let mut light = String::new();
     let mut dark = String::new();
     for (name, on_light, on_dark) in INKS {
