@@ -8,6 +8,7 @@ pub mod icmp;
 pub mod layer;
 pub mod outcome;
 pub mod pattern;
+pub mod rehearsal;
 pub mod report;
 pub mod target;
 pub mod types;

@@ -4,6 +4,7 @@
 //! terminal and decides no exit status. It is the first place where data from the network becomes
 //! text again, so every string passes [`sanitise`] on its way out.
 
+mod account;
 mod check_text;
 mod diagnosis;
 mod github;
@@ -14,10 +15,12 @@ mod junit;
 mod layout;
 pub mod manual;
 mod markdown;
+mod markup;
 mod nagios;
 pub mod ndjson;
 pub mod observed;
 mod prometheus;
+pub mod rehearsal;
 pub mod sanitise;
 mod sarif;
 mod settings;
@@ -25,6 +28,7 @@ mod style;
 mod tap;
 mod text;
 mod words;
+mod xml;
 
 use std::io::{self, Write};
 

@@ -13,7 +13,8 @@ use crate::model::types::Type;
 /// The severities by name.
 pub(super) const SEVERITIES: [(&str, Severity); 3] =
     [("info", Severity::Info), ("warning", Severity::Warning), ("critical", Severity::Critical)];
-const CONFIDENCES: [(&str, Confidence); 3] = [
+/// How sure, by name.
+pub(super) const CONFIDENCES: [(&str, Confidence); 3] = [
     ("possible", Confidence::Possible),
     ("likely", Confidence::Likely),
     ("confirmed", Confidence::Confirmed),

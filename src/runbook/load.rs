@@ -73,6 +73,17 @@ pub fn load(name: &str, library: Library<'_>) -> Result<Arc<Runbook>, LoadError>
     Books { library: Some(library), open: Vec::new() }.load(name)
 }
 
+/// Loads a runbook as [`load`] does; a path is meant from the folder `near`.
+pub(super) fn beside(
+    name: &str,
+    near: Option<&Path>,
+    library: Library<'_>,
+) -> Result<Arc<Runbook>, LoadError> {
+    let mut books = Books { library: Some(library), open: Vec::new() };
+    let found = books.find(name, near)?;
+    books.parse(&found).map(Arc::new).map_err(LoadError::Invalid)
+}
+
 /// Loads a built-in runbook.
 ///
 /// # Errors
@@ -117,7 +128,7 @@ pub(super) fn catalogue_file(
     reader.finish(entries)
 }
 
-fn reader(source: &str, text: &str, trusted: bool) -> Reader {
+pub(super) fn reader(source: &str, text: &str, trusted: bool) -> Reader {
     // What is too large is not kept for showing.
     let text = if text.len() > yaml::LARGEST { "" } else { text };
     Reader::new(Arc::new(Source { name: source.to_owned(), text: text.to_owned() }), trusted)

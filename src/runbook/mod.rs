@@ -7,6 +7,7 @@
 //! | the tree is read into the types below, every problem is kept | `read`, `book`, `step`, `branch`, `conclusion`, `value`, `params`, `catalogue` |
 //! | expressions are parsed and checked against the probes' types | `expr`, `types` |
 //! | the steps are judged as a whole: cycles, cases, unknowns | `graph` |
+//! | tests of runbooks are read and written | `rehearsal` |
 //! | problems become text for people | `problem`, `code` |
 //! | the tree becomes boxes and arrows | `drawing` |
 //!
@@ -25,6 +26,7 @@ pub mod load;
 mod params;
 pub mod problem;
 mod read;
+pub mod rehearsal;
 mod step;
 pub mod types;
 mod value;
@@ -66,6 +68,24 @@ pub struct Runbook {
     pub steps: Vec<Step>,
     /// The diagnoses that it can conclude: the built-in catalogue and its own.
     pub catalogue: Arc<Catalogue>,
+}
+
+impl Runbook {
+    /// Whether a probe of it, or of a runbook that it uses, is given a part of the target.
+    pub fn needs_target(&self) -> bool {
+        let given = |with: &[(String, Arg)]| {
+            with.iter().any(|(_, arg)| match arg {
+                Arg::Literal(_) => false,
+                Arg::Expr(expr) => expr.source().contains("target."),
+                Arg::Text(text) => text.source().contains("target."),
+            })
+        };
+        self.steps.iter().any(|step| match &step.kind {
+            Kind::Probe { with, .. } => given(with),
+            Kind::Use { runbook, with } => given(with) || runbook.needs_target(),
+            Kind::Ask { .. } | Kind::Decide => false,
+        })
+    }
 }
 
 /// A parameter of a runbook.
@@ -157,6 +177,17 @@ impl Arg {
             Arg::Literal(value) => Known::Value(value.clone()),
             Arg::Expr(expr) => expr.eval(names),
             Arg::Text(text) => Known::Value(Value::String(text.fill(names))),
+        }
+    }
+}
+
+impl Arg {
+    /// Returns the expressions in it.
+    pub fn exprs(&self) -> Box<dyn Iterator<Item = &Expr> + '_> {
+        match self {
+            Arg::Literal(_) => Box::new(std::iter::empty()),
+            Arg::Expr(expr) => Box::new(std::iter::once(expr)),
+            Arg::Text(text) => Box::new(text.exprs()),
         }
     }
 }

@@ -321,6 +321,11 @@ impl Tree<'_> {
     }
 }
 
+/// Whether a text, written plain, is read as text.
+pub(super) fn is_plain_text(text: &str) -> bool {
+    matches!(plain(text), Yaml::Text(_))
+}
+
 /// Types a plain scalar as the core schema does (YAML 1.2, 10.3.2), only that numbers with leading
 /// zeros, octal numbers and infinities are texts.
 fn plain(text: &str) -> Yaml {

@@ -2,6 +2,8 @@
 
 mod graph;
 mod list;
+mod record;
+mod test;
 
 use clap::Subcommand;
 
@@ -21,6 +23,8 @@ pub(super) enum RunbookCommand {
         #[arg(long, value_name = "FILE")]
         report: Option<String>,
     },
+    /// Run the tests of runbooks, offline; or make one from a saved report
+    Test(test::Test),
 }
 
 /// Does it; returns the exit status.
@@ -35,5 +39,6 @@ pub(super) fn run(global: &Global, command: &RunbookCommand) -> Result<u8, Usage
         RunbookCommand::Graph { name, report } => {
             graph::run(global, name.as_deref(), report.as_deref())
         }
+        RunbookCommand::Test(test) => test::run(global, test),
     }
 }
