@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::cli::args::{CheckArgs, Global};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, diagnose, fail_on, params, runbooks, runtime, status, terminal};
+use crate::cli::{deliver, diagnose, fail_on, params, runbooks, runtime, status, terminal, trees};
 use crate::engine::check::{Job, Limits, Retry, check};
 use crate::model::expect::Expect;
 use crate::model::target::Host;
@@ -43,9 +43,10 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
     let signal = Cell::new(None);
     let vantage = diagnose::vantage();
     let result = runtime::run(check(&jobs, &limits, &vantage, runtime::interrupt(&signal), |_| {}));
-    let Some(result) = result else {
+    let Some(mut result) = result else {
         return Ok(status::INCONCLUSIVE);
     };
+    trees::draw(global, &mut result, jobs.iter().map(|job| &*job.runbook));
     if result.interrupted {
         terminal::complain("interrupted: what had not ended is skipped");
     }

@@ -19,6 +19,11 @@ for (const button of document.querySelectorAll("button.copy")) {
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
 }
+for (const box of document.querySelectorAll(".tree-box")) {
+  const begin = box.querySelector("circle");
+  const middle = (element) => { const at = element.getBoundingClientRect(); return at.left + at.width / 2; };
+  if (begin) box.scrollLeft += middle(begin) - middle(box);
+}
 const openTarget = () => {
   const name = location.hash.slice(1);
   let found = name && document.getElementById(name);

@@ -90,8 +90,8 @@ fn runs(report: &Report) -> Vec<Run<'_>> {
             let (start, took) = timed(step)?;
             let nth = walked.iter().position(|other| std::ptr::eq(*other, step));
             let before = &walked[..nth.unwrap_or(walked.len())];
-            // The one before it in the walk that ended only after this one began.
-            let beside = before.iter().rev().find(|other| {
+            // The first in the walk that ended only after this one began.
+            let beside = before.iter().find(|other| {
                 timed(other).is_some_and(|(from, long)| from <= start && start < from + long)
             });
             let beside = beside.map(|other| other.id.as_str());
