@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cli::args::{Global, Judge};
 use crate::cli::progress::Progress;
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, fail_on, params, runbooks, runtime, status, terminal, trees};
+use crate::cli::{deliver, fail_on, params, permits, runbooks, runtime, status, terminal, trees};
 use crate::engine::{self, Plan};
 use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
@@ -27,8 +27,10 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     let params = params::bind(&runbook, &global.param)?;
     let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
+    let permit = permits::of(global, &runbook)?;
+    permits::tell(global, [&*runbook]);
     let (book, budget) = (Arc::clone(&runbook), global.budget());
-    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget };
+    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget, permit };
     let interrupted = Cell::new(None);
     let progress = Progress::begin(global);
     let report = runtime::run(engine::run(plan, runtime::interrupt(&interrupted), |event| {

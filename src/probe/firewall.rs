@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys;
 use crate::sys::netlink::NetlinkError;
 use crate::wire::nft::{Family, Ruleset};
@@ -157,6 +157,7 @@ impl Probe for Firewall {
     const DOC: &'static str = "Reads this machine's nftables rules and finds the one that decides about \
         this very packet; the growth of its counter during a few SYNs confirms it.";
     const PRIVILEGE: &'static str = "Reading the rules needs CAP_NET_ADMIN.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "address", port: Some("port") }];
     type Args = FirewallArgs;
     type Seen = FirewallSeen;
 

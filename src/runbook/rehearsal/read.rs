@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::model::report::TargetEntry;
 use crate::model::target::Target;
 use crate::runbook::code::Code;
-use crate::runbook::load::{Library, LoadError, beside, reader};
+use crate::runbook::load::{Found, Library, LoadError, Origin, beside, reader};
 use crate::runbook::problem::did_you_mean;
 use crate::runbook::read::{Fields, Reader};
 use crate::runbook::rehearsal::observe::{keys, probe_of, step};
@@ -44,9 +44,9 @@ pub fn load(
     library: Library<'_>,
     instead: Option<&Arc<Runbook>>,
 ) -> Result<Suite, LoadError> {
-    let source = path.to_string_lossy().into_owned();
-    let mut reader = reader(&source, text, false);
-    let root = reader.tree(text);
+    let found = Found::new(Origin::File(path.to_path_buf()), text.to_owned());
+    let mut reader = reader(&found, false);
+    let root = reader.tree(text, 0);
     let suite = match root {
         Some(root) => reader.suite(&root, path, library, instead)?,
         None => None,
@@ -118,7 +118,7 @@ impl Reader {
         if tests.is_empty() && self.errors.problems.is_empty() {
             self.wrong(Code::MISSING_KEY, &node.span, "there are no tests", None);
         }
-        let source = self.source.name.clone();
+        let source = self.part(0).source.name.clone();
         Ok(Some(Suite { source, named, runbook, tests }))
     }
 
@@ -147,7 +147,7 @@ impl Reader {
         let params = self.all_params(given.params, runbook, name);
         let expect = self.need(fields, node, what, "expect")?;
         let expect = self.expect(expect, runbook)?;
-        let line = self.source.text[..name.span.start].matches('\n').count() + 1;
+        let line = self.part(0).source.text[..name.span.start].matches('\n').count() + 1;
         let target = entry(given.target.as_ref(), given.family);
         Some((Test { name: text, line, target, params, observed: given.observed, expect }, name))
     }
