@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cli::args::{Global, Judge};
 use crate::cli::progress::Progress;
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, fail_on, params, permits, runbooks, runtime, status, terminal};
+use crate::cli::{deliver, fail_on, params, permits, runbooks, runtime, status, terminal, trees};
 use crate::engine::{self, Plan};
 use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     deliver::check(global)?;
     let permit = permits::of(global, &runbook)?;
     permits::tell(global, [&*runbook]);
-    let budget = global.budget();
+    let (book, budget) = (Arc::clone(&runbook), global.budget());
     let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget, permit };
     let interrupted = Cell::new(None);
     let progress = Progress::begin(global);
@@ -43,7 +43,8 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     if interrupted.get().is_some() {
         terminal::complain("interrupted: the report is a partial one");
     }
-    let check = Check::of(report, &fail_on, interrupted.get().is_some());
+    let mut check = Check::of(report, &fail_on, interrupted.get().is_some());
+    trees::draw(global, &mut check, [&*book]);
     let ended = status::of(&check, interrupted.get());
     Ok(deliver::results(global, ended, &check))
 }
