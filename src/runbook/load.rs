@@ -406,7 +406,7 @@ impl Books<'_> {
     }
 
     /// Finds a runbook's text. A name that the file `from` itself has means what that file hides.
-    fn find(&mut self, name: &str, from: Option<&Origin>) -> Result<Found, LoadError> {
+    pub(super) fn find(&mut self, name: &str, from: Option<&Origin>) -> Result<Found, LoadError> {
         let Some(library) = self.library else {
             return builtin_text(name, "");
         };
