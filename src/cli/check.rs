@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::cli::args::{CheckArgs, Global};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, diagnose, fail_on, params, runbooks, runtime, status, terminal};
+use crate::cli::{
+    deliver, diagnose, fail_on, params, permits, runbooks, runtime, status, terminal,
+};
 use crate::engine::check::{Job, Limits, Retry, check};
 use crate::model::expect::Expect;
 
@@ -36,6 +38,7 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
         fail_fast: args.fail_fast,
         fail_on,
     };
+    permits::tell(global, jobs.iter().map(|job| &*job.runbook));
     let signal = Cell::new(None);
     let vantage = diagnose::vantage();
     let result = runtime::run(check(&jobs, &limits, &vantage, runtime::interrupt(&signal), |_| {}));
@@ -55,6 +58,7 @@ fn written(text: &str, global: &Global, args: &CheckArgs) -> Result<Job, Usage> 
     let entry = diagnose::entry(&target, global)?;
     let runbook = runbooks::for_host(global.runbook.as_deref(), &target.host)?;
     let params = params::bind(&runbook, &global.param)?;
+    let permit = permits::of(global, &runbook)?;
     Ok(Job {
         name: entry.input.clone(),
         labels: BTreeMap::new(),
@@ -63,6 +67,7 @@ fn written(text: &str, global: &Global, args: &CheckArgs) -> Result<Job, Usage> 
         params,
         expect: Expect::default(),
         budget: global.budget(),
+        permit,
         retry: args.retry_until.map(|until| Retry {
             until,
             interval: args.interval.unwrap_or(Duration::from_secs(2)),

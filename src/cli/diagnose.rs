@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cli::args::{Global, Judge};
 use crate::cli::progress::Progress;
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, fail_on, params, runbooks, runtime, status, terminal};
+use crate::cli::{deliver, fail_on, params, permits, runbooks, runtime, status, terminal};
 use crate::engine::{self, Plan};
 use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
@@ -27,7 +27,10 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     let params = params::bind(&runbook, &global.param)?;
     let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
-    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget: global.budget() };
+    let permit = permits::of(global, &runbook)?;
+    permits::tell(global, [&*runbook]);
+    let budget = global.budget();
+    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget, permit };
     let interrupted = Cell::new(None);
     let progress = Progress::begin(global);
     let report = runtime::run(engine::run(plan, runtime::interrupt(&interrupted), |event| {

@@ -8,6 +8,7 @@ pub mod check;
 pub mod conclude;
 pub mod drive;
 pub mod facts;
+pub mod permit;
 pub mod report;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ pub mod walk;
 
 pub use drive::{Event, Plan, run, unable};
 pub use facts::Facts;
+pub use permit::Permit;
 pub use report::replay;
