@@ -1,6 +1,8 @@
 //! `tcpdoctor runbook …`: what authors of runbooks need. One file for each subcommand.
 
+mod lint;
 mod list;
+mod schema;
 
 use clap::Subcommand;
 
@@ -12,6 +14,10 @@ use crate::cli::usage::Usage;
 pub(super) enum RunbookCommand {
     /// List the runbooks that can be named: title, where each comes from, what it shadows
     List,
+    /// Check runbooks and files of diagnoses: what is wrong, and what would better be changed
+    Lint(lint::Lint),
+    /// Print the JSON Schema of runbooks, for editors
+    Schema,
 }
 
 /// Does it; returns the exit status.
@@ -23,5 +29,7 @@ pub(super) fn run(global: &Global, command: &RunbookCommand) -> Result<u8, Usage
     }
     match command {
         RunbookCommand::List => list::run(global),
+        RunbookCommand::Lint(lint) => lint::run(global, lint),
+        RunbookCommand::Schema => schema::run(global),
     }
 }
