@@ -75,7 +75,7 @@ fn definition(group: &Group) -> Value {
     // What belongs to a diagnosis stands only beside one.
     let alone = ["with", "at", "confidence", "severity", "evidence", "not"];
     let alone: Map<_, _> = alone.map(|key| (key.to_owned(), json!(false))).into_iter().collect();
-    let way = json!([{"required": ["goto"], "properties": alone}, {"required": ["conclude"]}]);
+    let way = json!([{"required": ["goto"], "properties": alone}, {"required": ["conclude"], "properties": {"goto": false}}]);
     match group.id {
         "arm" => whole["oneOf"] = way,
         "branch" => {
@@ -141,6 +141,9 @@ fn object(group: &Group) -> Value {
 fn property(key: &Key) -> Value {
     let mut value = shape(key.shape);
     value["description"] = json!(key.doc);
+    if key.name == "rules_out" {
+        value["propertyNames"] = json!({"$ref": "#/$defs/diagnosis_id"});
+    }
     if key.name == "confidence" {
         return json!({
             "description": key.doc,

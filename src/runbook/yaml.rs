@@ -12,9 +12,9 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 use super::code::Code;
 
 /// The largest file, in bytes.
-pub(super) const LARGEST: usize = 1 << 20;
+pub(super) const LARGEST: usize = 2 << 20;
 /// The most nodes, aliases expanded.
-const MOST_NODES: usize = 50_000;
+const MOST_NODES: usize = 200_000;
 /// The deepest nesting.
 const DEEPEST: usize = 24;
 
@@ -89,7 +89,7 @@ impl Node {
 /// Parses a file.
 pub(super) fn parse(text: &str) -> Result<Node, Broken> {
     if text.len() > LARGEST {
-        let message = format!("the file is larger than {} KiB", LARGEST / 1024);
+        let message = format!("the file is larger than {} MiB", LARGEST >> 20);
         return Err(broken(Code::BOUNDS, 0..0, message, None));
     }
     no_tabs(text)?;

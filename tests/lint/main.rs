@@ -2,6 +2,9 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod fix;
+mod large;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -140,7 +143,6 @@ fn valid_files_satisfy_the_schema_and_it_catches_what_has_to_do_with_keys_and_wo
     for name in must {
         assert!(!missed.iter().any(|missed| *missed == name), "{name} satisfies the schema");
     }
-
 }
 
 #[test]
@@ -199,4 +201,15 @@ fn the_loader_takes_exactly_the_keys_of_the_table() {
         );
         assert!(problem.message.starts_with(group.what), "{}: {}", group.id, problem.message);
     }
+}
+
+#[test]
+fn a_runbook_of_a_thousand_steps_is_linted_at_once() {
+    let text = large::large(1000);
+    let start = std::time::Instant::now();
+    let linted = lint::lint("large.yaml", &text, None);
+    let took = start.elapsed();
+    assert!(linted.found.problems.is_empty(), "{}", shown(&linted));
+    // Ten times as long as an optimised build may take: this one is not.
+    assert!(took.as_millis() < 4000, "{took:?}");
 }
