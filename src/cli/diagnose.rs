@@ -11,7 +11,7 @@ use crate::engine::{self, Plan};
 use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
-use crate::runbook::{Arg, Kind, Runbook};
+use crate::runbook::Runbook;
 use crate::sys::caps;
 
 /// Diagnoses a target; returns the exit status.
@@ -66,7 +66,7 @@ fn without_target(global: &Global) -> Result<(TargetEntry, Arc<Runbook>), Usage>
         return Err(needed("diagnose".to_owned()));
     };
     let runbook = runbooks::load(name)?;
-    if needs_target(&runbook) {
+    if runbook.needs_target() {
         return Err(needed(format!("runbook {}", runbook.name)));
     }
     let entry = TargetEntry {
@@ -77,24 +77,6 @@ fn without_target(global: &Global) -> Result<(TargetEntry, Arc<Runbook>), Usage>
         family: global.family().to_owned(),
     };
     Ok((entry, runbook))
-}
-
-/// Whether a probe of the runbook, or of one that it uses, is given a part of the target.
-fn needs_target(runbook: &Runbook) -> bool {
-    fn named(arg: &Arg) -> bool {
-        match arg {
-            Arg::Literal(_) => false,
-            Arg::Expr(expr) => expr.source().contains("target."),
-            Arg::Text(text) => text.source().contains("target."),
-            Arg::List(items) => items.iter().any(named),
-        }
-    }
-    let given = |with: &[(String, Arg)]| with.iter().any(|(_, arg)| named(arg));
-    runbook.steps.iter().any(|step| match &step.kind {
-        Kind::Probe { with, .. } => given(with),
-        Kind::Use { runbook, with } => given(with) || needs_target(runbook),
-        Kind::Ask { .. } | Kind::Decide => false,
-    })
 }
 
 /// Turns a target into the report's form, with the family asked for.

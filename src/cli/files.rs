@@ -17,6 +17,59 @@ pub(super) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     bounded(File::open(path)?, most)
 }
 
+/// Says for people why a file could not be read.
+pub(super) fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
+        io::ErrorKind::FileTooLarge => "it is too large".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Whether two paths lead to the same file.
+pub(super) fn same(one: &Path, other: &Path) -> bool {
+    match (fs::canonicalize(one), fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// Finds the files below a folder whose names end so, sorted; hidden folders and links to folders are
+/// left out, and a folder that is not there has none.
+///
+/// # Errors
+///
+/// Returns what reading a folder met.
+pub(super) fn below(folder: &Path, suffix: &str) -> io::Result<Vec<PathBuf>> {
+    /// Deeper folders are not searched.
+    const DEEPEST: usize = 8;
+    let mut found = Vec::new();
+    let mut open = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if entry.file_type()?.is_dir() {
+                if depth < DEEPEST && !name.starts_with('.') {
+                    open.push((entry.path(), depth + 1));
+                }
+            } else if name.ends_with(suffix) {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// Reads a file up to `most` bytes; also says why it may not run programs: a file that belongs to
 /// another user, or that others may write, does not speak for this one.
 ///
@@ -110,6 +163,15 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// Writes a file that is not there yet.
+///
+/// # Errors
+///
+/// Returns what writing met; `AlreadyExists` when the file is there.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
 }
 
 fn folder_of(path: &Path) -> PathBuf {

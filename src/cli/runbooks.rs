@@ -37,16 +37,19 @@ pub(super) fn for_host(asked: Option<&str>, host: &Host) -> Result<Arc<Runbook>,
 
 /// Loads a runbook by path, or by name from the folders for runbooks, else a built-in one.
 pub(super) fn load(name_or_path: &str) -> Result<Arc<Runbook>, Usage> {
+    with_library(|library| runbook::load(name_or_path, library)).map_err(|error| told(&error))
+}
+
+/// Hands over the places where runbooks are looked for.
+pub(super) fn with_library<T>(work: impl FnOnce(Library<'_>) -> T) -> T {
     let folders = folders(|name| std::env::var_os(name).map(PathBuf::from));
-    let library = Library { folders: &folders, read: &Disk };
-    runbook::load(name_or_path, library).map_err(|error| told(&error))
+    work(Library { folders: &folders, read: &Disk })
 }
 
 /// Returns a runbook as one file, with what it extends and includes put in.
 pub(super) fn resolved(name_or_path: &str) -> Result<String, Usage> {
-    let folders = folders(|name| std::env::var_os(name).map(PathBuf::from));
-    let library = Library { folders: &folders, read: &Disk };
-    runbook::load::resolved(name_or_path, library).map_err(|error| told(&error))
+    let resolved = with_library(|library| runbook::load::resolved(name_or_path, library));
+    resolved.map_err(|error| told(&error))
 }
 
 /// Hands over the library in which names are looked up.

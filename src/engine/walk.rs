@@ -53,6 +53,8 @@ pub struct Visit<'a> {
     pub to: String,
     /// Why it could not look.
     pub unknown: Option<Why>,
+    /// The way out that was taken; `None` when the step has none for this case.
+    pub branch: Option<&'a Branch>,
 }
 
 /// What the walk needs next.
@@ -99,8 +101,19 @@ pub enum End {
 
 /// Walks `runbook` as far as the facts lead.
 pub fn walk<'a>(runbook: &'a Runbook, base: &Bindings, facts: &Facts) -> Walk<'a> {
+    watched(runbook, base, facts, &mut |_, _| {})
+}
+
+/// Walks as [`walk`] does, and shows every step as it is left, with the names that it saw.
+pub fn watched<'a>(
+    runbook: &'a Runbook,
+    base: &Bindings,
+    facts: &Facts,
+    watch: &mut dyn FnMut(&Visit<'a>, &Bindings),
+) -> Walk<'a> {
     let mut walker = Walker {
         facts,
+        watch,
         catalogue: &runbook.catalogue,
         visits: Vec::new(),
         findings: Vec::new(),
@@ -118,6 +131,7 @@ pub fn walk<'a>(runbook: &'a Runbook, base: &Bindings, facts: &Facts) -> Walk<'a
 
 struct Walker<'a, 'f> {
     facts: &'f Facts,
+    watch: &'f mut dyn FnMut(&Visit<'a>, &Bindings),
     catalogue: &'a Catalogue,
     visits: Vec<Visit<'a>>,
     findings: Vec<Diagnosis>,
@@ -319,7 +333,7 @@ impl<'a> Walker<'a, '_> {
         for (id, why) in branch.map_or(&[][..], |branch| &branch.rules_out) {
             self.ruled_out.push(RuledOut { id: id.clone(), why: why.fill(names) });
         }
-        self.visits.push(Visit {
+        let visit = Visit {
             key: key.to_owned(),
             step,
             title,
@@ -333,7 +347,10 @@ impl<'a> Walker<'a, '_> {
                 .map(|when| when.source().to_owned()),
             to: leave.name(),
             unknown: blind,
-        });
+            branch,
+        };
+        (self.watch)(&visit, names);
+        self.visits.push(visit);
         if let Leave::End(End::Concluded(diagnosis)) = &mut leave {
             match branch.map(|branch| &branch.next) {
                 Some(Next::Conclude(conclusion)) => {

@@ -10,6 +10,7 @@ pub mod layer;
 pub mod lint;
 pub mod outcome;
 pub mod pattern;
+pub mod rehearsal;
 pub mod report;
 pub mod target;
 pub mod types;

@@ -119,7 +119,7 @@ pub struct Spec {
     pub result: fn() -> Record,
     /// Checks arguments and starts the probe.
     run: fn(Value) -> Running,
-    brief: fn(&Value) -> Option<String>,
+    brief: fn(&Value) -> Result<String, String>,
 }
 
 impl std::fmt::Debug for Spec {
@@ -157,6 +157,15 @@ impl Spec {
 
     /// Says in one line what an observation of this probe saw; `None` if it is not of its type.
     pub fn brief(&self, seen: &Value) -> Option<String> {
+        self.read(seen).ok()
+    }
+
+    /// Reads an observation of this probe and says in one line what it saw.
+    ///
+    /// # Errors
+    ///
+    /// Returns what does not fit its type.
+    pub fn read(&self, seen: &Value) -> Result<String, String> {
         (self.brief)(seen)
     }
 }
@@ -180,7 +189,7 @@ fn run_erased<P: Probe + 'static>(args: Value) -> Running {
     })
 }
 
-fn brief_erased<P: Probe>(seen: &Value) -> Option<String> {
-    let seen: P::Seen = serde_json::from_value(seen.clone()).ok()?;
-    Some(P::brief(&seen))
+fn brief_erased<P: Probe>(seen: &Value) -> Result<String, String> {
+    let seen: P::Seen = serde_json::from_value(seen.clone()).map_err(|error| error.to_string())?;
+    Ok(P::brief(&seen))
 }

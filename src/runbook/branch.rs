@@ -265,7 +265,8 @@ impl Reader {
     }
 
     /// Reads a condition.
-    fn condition(&mut self, node: &Node, scope: &Scope) -> Option<Expr> {
+    /// Reads a condition.
+    pub(super) fn condition(&mut self, node: &Node, scope: &Scope) -> Option<Expr> {
         let condition = self.expr(node, "`when`", scope)?;
         if !matches!(condition.ty(), Type::Bool | Type::Any) {
             let message = format!(

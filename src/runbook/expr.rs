@@ -63,6 +63,19 @@ pub enum Known {
     Unknown(String),
 }
 
+/// A field that an evaluation read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read {
+    /// The field as the expression writes it, for example `connect.outcome`.
+    pub path: String,
+    /// What it held; null when it was null or missing.
+    pub value: Value,
+    /// Whether the record has the field at all, be it null.
+    pub there: bool,
+    /// Whether it belongs to an item of a list that is gone through.
+    pub item: bool,
+}
+
 /// What is wrong with an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExprError {
@@ -133,6 +146,14 @@ impl Expr {
         match self.ast() {
             Some(ast) => eval::eval(ast, &self.source, bindings),
             None => Known::Unknown(format!("{} is no expression", self.source)),
+        }
+    }
+
+    /// Evaluates it, and returns every field that was read on the way, in order.
+    pub fn traced(&self, bindings: &Bindings) -> (Known, Vec<Read>) {
+        match self.ast() {
+            Some(ast) => eval::traced(ast, &self.source, bindings),
+            None => (self.eval(bindings), Vec::new()),
         }
     }
 

@@ -110,6 +110,17 @@ pub fn load(name: &str, library: Library<'_>) -> Result<Arc<Runbook>, LoadError>
     Books::new(Some(library)).load(name)
 }
 
+/// Loads a runbook as [`load`] does; a path is meant from the folder `near`.
+pub(super) fn beside(
+    name: &str,
+    near: Option<&Path>,
+    library: Library<'_>,
+) -> Result<Arc<Runbook>, LoadError> {
+    let path = near.filter(|_| is_path(name)).map(|folder| folder.join(name));
+    let path = path.as_ref().map(|path| path.to_string_lossy());
+    load(path.as_deref().unwrap_or(name), library)
+}
+
 /// Loads a built-in runbook.
 ///
 /// # Errors

@@ -8,6 +8,7 @@
 //! | the tree is read into the types below, every problem is kept | `read`, `book`, `step`, `branch`, `conclusion`, `value`, `params`, `catalogue` |
 //! | expressions are parsed and checked against the probes' types | `expr`, `types` |
 //! | the steps are judged as a whole: cycles, cases, unknowns | `graph` |
+//! | tests of runbooks are read and written | `rehearsal` |
 //! | what is turned off or not reached is taken out | `left` |
 //! | problems become text for people | `problem`, `code` |
 //! | the tree becomes boxes and arrows | `drawing` |
@@ -35,6 +36,7 @@ pub mod load;
 mod params;
 pub mod problem;
 mod read;
+pub mod rehearsal;
 pub mod schema;
 mod step;
 pub mod types;
@@ -92,6 +94,21 @@ pub struct Runbook {
     pub steps: Vec<Step>,
     /// The diagnoses that it can conclude: the built-in catalogue and its own.
     pub catalogue: Arc<Catalogue>,
+}
+
+impl Runbook {
+    /// Whether a probe of it, or of a runbook that it uses, is given a part of the target.
+    pub fn needs_target(&self) -> bool {
+        let given = |with: &[(String, Arg)]| {
+            let mut exprs = with.iter().flat_map(|(_, arg)| arg.exprs());
+            exprs.any(|expr| expr.source().contains("target."))
+        };
+        self.steps.iter().any(|step| match &step.kind {
+            Kind::Probe { with, .. } => given(with),
+            Kind::Use { runbook, with } => given(with) || runbook.needs_target(),
+            Kind::Ask { .. } | Kind::Decide => false,
+        })
+    }
 }
 
 /// A file that has a part in a runbook.
@@ -232,6 +249,16 @@ impl Arg {
             }
         }
     }
+
+    /// Returns the expressions in it.
+    pub fn exprs(&self) -> Box<dyn Iterator<Item = &Expr> + '_> {
+        match self {
+            Arg::Literal(_) => Box::new(std::iter::empty()),
+            Arg::Expr(expr) => Box::new(std::iter::once(expr)),
+            Arg::Text(text) => Box::new(text.exprs()),
+            Arg::List(items) => Box::new(items.iter().flat_map(Arg::exprs)),
+        }
+    }
 }
 
 /// Steps to start early.
@@ -348,6 +375,9 @@ pub struct Entry {
 /// A remedy's texts.
 #[derive(Debug)]
 pub struct RemedyText {
+    /// When it is worth telling, over the same values as the texts; always when `None`. A condition
+    /// that is unknown is not met.
+    pub when: Option<Expr>,
     /// What to do.
     pub text: Template,
     /// The command.

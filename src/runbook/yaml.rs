@@ -339,6 +339,11 @@ impl Tree<'_> {
     }
 }
 
+/// Whether a text, written plain, is read as text.
+pub(super) fn is_plain_text(text: &str) -> bool {
+    matches!(typed(text), Yaml::Text(_))
+}
+
 /// Types a plain scalar as the core schema does (YAML 1.2, 10.3.2), only that numbers with leading
 /// zeros, octal numbers and infinities are texts.
 pub(super) fn typed(text: &str) -> Yaml {

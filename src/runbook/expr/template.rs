@@ -90,6 +90,14 @@ impl Template {
         })
     }
 
+    /// Returns the expressions in its holes.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.parts().iter().filter_map(|part| match part {
+            Part::Hole(expr, _) => Some(&**expr),
+            Part::Text(_) => None,
+        })
+    }
+
     fn parts(&self) -> &[Part] {
         self.parts.get_or_init(|| {
             parts(&self.source, &Scope::open())
