@@ -170,11 +170,6 @@ impl Global {
         }
     }
 
-    /// Returns whether a format is asked for, on stdout or in a file.
-    pub(super) fn writes(&self, format: Format) -> bool {
-        self.format == format || self.output.iter().any(|(other, _)| *other == format)
-    }
-
     /// Returns how long the whole run may take.
     pub(super) fn budget(&self) -> Duration {
         self.budget.unwrap_or(Duration::from_secs(30))

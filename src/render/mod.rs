@@ -13,6 +13,7 @@ mod html;
 mod json;
 mod junit;
 mod layout;
+pub mod lint;
 pub mod manual;
 mod markdown;
 mod markup;
