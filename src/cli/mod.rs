@@ -3,9 +3,11 @@
 //! stdout carries only the chosen format; messages and progress go to stderr.
 
 mod args;
+mod check;
 mod deliver;
 mod diagnose;
 mod explain;
+mod fail_on;
 mod files;
 mod nearest;
 mod params;
@@ -32,6 +34,7 @@ pub fn main() -> ExitCode {
     let global = &args.global;
     let ended = match &args.command {
         Command::Diagnose { target, judge } => diagnose::run(global, target.as_deref(), judge),
+        Command::Check(check) => check::run(global, check),
         Command::Probe { name, target, with } => {
             probe::run(global, name.as_deref(), target.as_deref(), with)
         }

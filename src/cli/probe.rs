@@ -44,7 +44,7 @@ pub(super) fn run(
     complete(spec, &record, &args, unresolved.is_some())?;
     deliver::check_page(global)?;
 
-    let interrupted = Cell::new(false);
+    let interrupted = Cell::new(None);
     let progress = Progress::begin(global);
     let start = clock::now();
     let work = async {
@@ -76,7 +76,7 @@ pub(super) fn run(
     refused(spec, &outcome)?;
     let observed = observed(spec, args, outcome, clock::ms_since(start));
     let ended = match observed.observation {
-        _ if interrupted.get() => status::INTERRUPTED,
+        _ if interrupted.get().is_some() => status::ended_by(interrupted.get()),
         Some(_) => status::DONE,
         None => status::INCONCLUSIVE,
     };

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cli::args::{FailOn, Global, Judge};
+use crate::cli::args::{Global, Judge};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, files, runbooks, status, terminal};
+use crate::cli::{deliver, fail_on, files, runbooks, status, terminal};
 use crate::engine;
 use crate::model::check::Check;
 use crate::model::report::{Report, SCHEMA};
@@ -26,6 +26,7 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
         Some(name) => runbooks::load(name)?,
         None => runbooks::of_report(&report.runbook)?,
     };
+    let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
     if global.runbook.is_none() && runbook.sha256 != report.runbook.sha256 {
         terminal::complain(&format!(
@@ -34,9 +35,8 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
         ));
     }
     let replayed = engine::replay(&report, &runbook);
-    let strict = judge.fail_on == Some(FailOn::Degraded);
-    let ended = status::of(replayed.verdict, strict, false);
-    Ok(deliver::results(global, ended, &Check::of(replayed, strict, false)))
+    let ended = status::of(replayed.verdict, fail_on.hit(&replayed).is_some(), None);
+    Ok(deliver::results(global, ended, &Check::of(replayed, &fail_on, false)))
 }
 
 fn read(file: &str) -> Result<Report, Usage> {

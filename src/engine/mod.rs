@@ -4,6 +4,7 @@
 //! again. Nothing here prints, and no wording lives here: that is the catalogue's.
 
 mod arguments;
+pub mod check;
 pub mod conclude;
 pub mod drive;
 pub mod facts;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::expect::{Expect, FailOn, judge};
 use crate::model::graph::Graph;
 use crate::model::report::{Report, Tool, Verdict};
 
@@ -145,20 +146,10 @@ impl Alarm {
 }
 
 impl Check {
-    /// Makes a check of one report, of which `healthy` is expected (and not `degraded` either, when
-    /// `strict`).
-    pub fn of(report: Report, strict: bool, interrupted: bool) -> Check {
-        let outcome = match report.verdict {
-            Verdict::Degraded if strict => Outcome::Failed,
-            Verdict::Healthy | Verdict::Degraded => Outcome::Passed,
-            Verdict::Fault => Outcome::Failed,
-            Verdict::Inconclusive => Outcome::Error,
-        };
-        let problems = match (outcome, &report.diagnosis) {
-            (Outcome::Passed, _) => Vec::new(),
-            (_, Some(diagnosis)) => vec![format!("{}: {}", diagnosis.id, diagnosis.summary)],
-            (_, None) => vec![report.verdict.name().to_owned()],
-        };
+    /// Makes a check of one report, of which is expected that the target works.
+    pub fn of(report: Report, fail_on: &FailOn, interrupted: bool) -> Check {
+        let expect = Expect::default();
+        let (outcome, problems) = judge(&expect, fail_on, &report);
         Check {
             schema: SCHEMA.to_owned(),
             tool: report.tool.clone(),
@@ -169,7 +160,7 @@ impl Check {
                 name: report.target.input.clone(),
                 labels: BTreeMap::new(),
                 target: report.target.input.clone(),
-                expect: if strict { "healthy, not degraded" } else { "healthy" }.to_owned(),
+                expect: expect.to_string(),
                 outcome,
                 problems,
                 attempts: 1,

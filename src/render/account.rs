@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use crate::model::check::{CheckResult, Outcome};
 use crate::model::diagnosis::Diagnosis;
+use crate::model::expect;
 use crate::model::report::{StepEntry, Verdict};
 use crate::render::sanitise::prose;
 
@@ -75,15 +74,7 @@ pub(super) fn walked(result: &CheckResult) -> Vec<&StepEntry> {
     report.path.iter().filter_map(find).collect()
 }
 
-/// Returns how long a handshake with the target took (the median of the fastest address), in
-/// milliseconds; `None` when none was completed.
+/// Returns how long connecting took, in milliseconds; `None` when nothing opened.
 pub(super) fn connect_ms(result: &CheckResult) -> Option<f64> {
-    let steps = result.report.as_ref()?.steps.iter();
-    let connects = steps.filter(|step| step.probe.as_deref() == Some("tcp_connect"));
-    let addresses = connects.filter_map(|step| step.observation.as_ref()?.get("addresses"));
-    let addresses = addresses.filter_map(Value::as_array).flatten();
-    let open =
-        addresses.filter(|entry| entry.get("outcome").and_then(Value::as_str) == Some("open"));
-    let medians = open.filter_map(|entry| entry.get("answer_median_ms")?.as_f64());
-    medians.min_by(f64::total_cmp)
+    expect::connect_ms(result.report.as_ref()?)
 }

@@ -5,6 +5,7 @@
 //! text again, so every string passes [`sanitise`] on its way out.
 
 mod account;
+mod check_text;
 mod diagnosis;
 mod github;
 mod html;
@@ -22,7 +23,6 @@ pub mod sanitise;
 mod sarif;
 mod settings;
 mod style;
-mod summary;
 mod tap;
 mod text;
 mod words;

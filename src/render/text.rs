@@ -8,12 +8,12 @@ use crate::model::outcome::Why;
 use crate::model::report::{Report, Status, StepEntry, Verdict};
 use crate::render::layout::{pad, pad_left, wrap, wrap_at_most};
 use crate::render::sanitise::{line, prose};
-use crate::render::{Paint, Style, diagnosis, settings, summary, words};
+use crate::render::{Paint, Style, check_text, diagnosis, settings, words};
 
 pub(super) fn write(check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     match &check.results[..] {
         [CheckResult { report: Some(report), .. }] if check.alone => whole(report, style, out),
-        _ => summary::write(check, style, out),
+        _ => check_text::write_check_text(check, style, out),
     }
 }
 

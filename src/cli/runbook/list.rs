@@ -11,13 +11,13 @@ use crate::render::{Format, write_json};
 
 /// Lists the runbooks; returns the exit status.
 pub(super) fn run(global: &Global) -> Result<u8, Usage> {
-    deliver::check(global)?;
+    deliver::check_page(global)?;
     let all = runbooks::list()?;
     let parts = parts(&all);
     let data = json!({ "runbooks": all.iter().map(entry).collect::<Vec<_>>() });
     Ok(deliver::deliver(global, status::DONE, |format, style, out| match format {
-        Format::Text => manual::write(&parts, style, out),
         Format::Json => write_json(&data, out),
+        _ => manual::write(&parts, style, out),
     }))
 }
 
