@@ -67,11 +67,23 @@ pub(super) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// Returns the entries of the walked path, in its order.
+/// Returns what is wrong beyond the diagnosis itself.
+pub(super) fn problems_of_its_own(result: &CheckResult) -> impl Iterator<Item = &str> {
+    let told = diagnosis(result).map(|found| format!("{}: {}", found.id, found.summary));
+    let own = result.problems.iter().filter(move |problem| Some(*problem) != told.as_ref());
+    own.map(String::as_str)
+}
+
+/// Returns the entries of the walked path that have anything to tell, in its order.
 pub(super) fn walked(result: &CheckResult) -> Vec<&StepEntry> {
     let Some(report) = &result.report else { return Vec::new() };
     let find = |id: &String| report.steps.iter().find(|step| step.id == *id);
-    report.path.iter().filter_map(find).collect()
+    report.path.iter().filter_map(find).filter(|step| says_something(step)).collect()
+}
+
+/// Returns whether a step has anything to tell: one that only branches on what is known has not.
+pub(super) fn says_something(step: &StepEntry) -> bool {
+    step.probe.is_some() || step.text.is_some() || step.observation.is_some()
 }
 
 /// Returns how long connecting took, in milliseconds; `None` when nothing opened.

@@ -39,7 +39,7 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
     // Runners also look for the older `##[…]` anywhere in a line; this one carries numbers only.
     writeln!(
         out,
-        "tcpdoctor: {} targets, {} passed, {} failed, {} could not be judged, {} not run",
+        "tcpdoctor: {} in all, {} passed, {} failed, {} could not be judged, {} not run",
         check.results.len(),
         check.count(Outcome::Passed),
         check.count(Outcome::Failed),

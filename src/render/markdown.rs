@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use crate::model::check::{Check, CheckResult, Outcome};
 use crate::model::report::{Report, Status, StepEntry};
 use crate::render::account;
-use crate::render::markup::{code, code_in_cell, inline};
+use crate::render::markup::{code, code_in_cell, element, inline};
 use crate::render::words;
 
 /// GitHub's limit for a comment is 65,536 characters; some room is left for what a job adds.
@@ -40,7 +40,7 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
         "<sub>{} {}, {}, {seconds}</sub>",
         inline(&check.tool.name),
         inline(&check.tool.version),
-        inline(&check.started_at)
+        code(&check.started_at)
     ));
     out.write_all(page.text.as_bytes())
 }
@@ -116,10 +116,12 @@ fn is_to_be_told(result: &CheckResult) -> bool {
 /// What is known of one target; folded when there are several.
 fn details(result: &CheckResult, alone: bool, page: &mut Page) {
     if !alone {
-        let name = inline(&account::shortened(&result.name, MOST_CELL));
-        let reason = code(account::reason(result));
-        page.line(&format!("<details><summary>{} {name} {reason}</summary>\n", sign(result)));
-        for problem in &result.problems {
+        let name = element(&account::shortened(&result.name, MOST_CELL));
+        let reason = element(account::reason(result));
+        let sign = sign(result);
+        let summary = format!("{sign} {name} <code>{reason}</code>");
+        page.line(&format!("<details><summary>{summary}</summary>\n"));
+        for problem in account::problems_of_its_own(result) {
             page.line(&format!("{}\n", paragraph(problem)));
         }
     }

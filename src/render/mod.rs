@@ -19,6 +19,7 @@ mod nagios;
 pub mod ndjson;
 pub mod observed;
 mod prometheus;
+pub mod redact;
 pub mod sanitise;
 mod sarif;
 mod settings;
