@@ -108,6 +108,12 @@ pub(super) struct Global {
     /// Also write the result to a file, for example json=report.json (may be repeated)
     #[arg(long, global = true, value_name = "FORMAT=PATH", value_parser = output)]
     pub(super) output: Vec<(Format, PathBuf)>,
+    /// Replace hosts, addresses, users and processes by stable pseudonyms, in every format
+    #[arg(long, global = true)]
+    pub(super) redact: bool,
+    /// Write what was replaced by what to a file that only you can read
+    #[arg(long, global = true, value_name = "FILE", requires = "redact")]
+    pub(super) redact_map: Option<PathBuf>,
     /// The runbook to walk: the name of a built-in one, or a file
     #[arg(long, global = true, value_name = "NAME|PATH")]
     pub(super) runbook: Option<String>,

@@ -13,6 +13,7 @@ mod nearest;
 mod params;
 mod probe;
 mod progress;
+mod redaction;
 mod replay;
 mod runbook;
 mod runbooks;
