@@ -45,7 +45,7 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
     if result.interrupted {
         terminal::complain("interrupted: what had not ended is skipped");
     }
-    let ended = status::of_check(&result, signal.get());
+    let ended = status::of(&result, signal.get());
     Ok(deliver::results(global, ended, &result))
 }
 

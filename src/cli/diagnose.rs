@@ -40,8 +40,8 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     if interrupted.get().is_some() {
         terminal::complain("interrupted: the report is a partial one");
     }
-    let ended = status::of(report.verdict, fail_on.hit(&report).is_some(), interrupted.get());
     let check = Check::of(report, &fail_on, interrupted.get().is_some());
+    let ended = status::of(&check, interrupted.get());
     Ok(deliver::results(global, ended, &check))
 }
 

@@ -35,8 +35,8 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
         ));
     }
     let replayed = engine::replay(&report, &runbook);
-    let ended = status::of(replayed.verdict, fail_on.hit(&replayed).is_some(), None);
-    Ok(deliver::results(global, ended, &Check::of(replayed, &fail_on, false)))
+    let check = Check::of(replayed, &fail_on, false);
+    Ok(deliver::results(global, status::of(&check, None), &check))
 }
 
 fn read(file: &str) -> Result<Report, Usage> {

@@ -1,7 +1,6 @@
 //! The exit status, computed once from the result.
 
 use crate::model::check::{Check, Outcome};
-use crate::model::report::Verdict;
 
 /// Healthy, degraded, as expected, or simply done.
 pub(super) const DONE: u8 = 0;
@@ -12,20 +11,8 @@ pub(super) const USAGE: u8 = 2;
 /// What decides could not be looked at.
 pub(super) const INCONCLUSIVE: u8 = 3;
 
-/// Returns the exit status of a run; `hit` tells whether `--fail-on` applies, `signal` is the signal
-/// that ended it.
-pub(super) fn of(verdict: Verdict, hit: bool, signal: Option<u8>) -> u8 {
-    match verdict {
-        _ if signal.is_some() => ended_by(signal),
-        Verdict::Healthy | Verdict::Degraded if hit => FAULT,
-        Verdict::Healthy | Verdict::Degraded => DONE,
-        Verdict::Fault => FAULT,
-        Verdict::Inconclusive => INCONCLUSIVE,
-    }
-}
-
-/// Returns the exit status of a check. A failed target weighs more than one that could not be judged.
-pub(super) fn of_check(check: &Check, signal: Option<u8>) -> u8 {
+/// Returns the exit status; `signal` is the one that ended the run. A failed target weighs more than one that could not be judged.
+pub(super) fn of(check: &Check, signal: Option<u8>) -> u8 {
     let any = |outcome| check.count(outcome) > 0;
     if signal.is_some() {
         ended_by(signal)
@@ -48,19 +35,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_verdict_has_its_status() {
+    fn every_outcome_has_its_status_and_a_signal_has_its_own() {
         let cases = [
-            (Verdict::Healthy, false, 0),
-            (Verdict::Healthy, true, 1),
-            (Verdict::Degraded, false, 0),
-            (Verdict::Degraded, true, 1),
-            (Verdict::Fault, false, 1),
-            (Verdict::Inconclusive, false, 3),
+            (vec![], 0),
+            (vec![Outcome::Passed], 0),
+            (vec![Outcome::Passed, Outcome::Failed, Outcome::Error], 1),
+            (vec![Outcome::Passed, Outcome::Error], 3),
+            (vec![Outcome::Passed, Outcome::Skipped], 3),
         ];
-        for (verdict, hit, status) in cases {
-            assert_eq!(of(verdict, hit, None), status, "{verdict:?}");
-            assert_eq!(of(verdict, hit, Some(2)), 130, "{verdict:?}");
-            assert_eq!(of(verdict, hit, Some(15)), 143, "{verdict:?}");
+        for (outcomes, status) in cases {
+            let check = Check::sample(&outcomes);
+            assert_eq!(of(&check, None), status, "{outcomes:?}");
+            assert_eq!(of(&check, Some(2)), 130, "{outcomes:?}");
+            assert_eq!(of(&check, Some(15)), 143, "{outcomes:?}");
         }
     }
 }

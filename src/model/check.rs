@@ -146,7 +146,8 @@ impl Alarm {
 }
 
 impl Check {
-    /// Makes a check of one report, of which is expected that the target works.
+    /// Makes a check of one report, of which it is expected that the target can be used and that
+    /// `fail_on` does not apply.
     pub fn of(report: Report, fail_on: &FailOn, interrupted: bool) -> Check {
         let expect = Expect::default();
         let (outcome, problems) = judge(&expect, fail_on, &report);
@@ -194,5 +195,34 @@ impl Check {
     /// Counts the results with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.results.iter().filter(|result| result.outcome == outcome).count()
+    }
+}
+
+#[cfg(test)]
+impl Check {
+    /// A check of targets without a report that fared like this.
+    pub(crate) fn sample(outcomes: &[Outcome]) -> Check {
+        let result = |(nth, outcome): (usize, &Outcome)| CheckResult {
+            name: format!("target-{nth}"),
+            labels: BTreeMap::new(),
+            target: format!("db{nth}.test:5432"),
+            expect: "healthy".to_owned(),
+            outcome: *outcome,
+            problems: Vec::new(),
+            attempts: 1,
+            duration_ms: None,
+            report: None,
+            defined: None,
+            tree: None,
+        };
+        Check {
+            schema: SCHEMA.to_owned(),
+            tool: Tool { name: "tcpdoctor".to_owned(), version: "0".to_owned() },
+            started_at: "2026-03-08T14:00:00Z".to_owned(),
+            duration_ms: 1.0,
+            interrupted: false,
+            results: outcomes.iter().enumerate().map(result).collect(),
+            alone: false,
+        }
     }
 }

@@ -265,7 +265,9 @@ mod tests {
             [(When, "a", SECOND), (When, "b", SECOND), (Else, "", SECOND), (Unknown, "", SECOND)];
         let ask = [(Choice, "no", SECOND), (Choice, "yes", SECOND), (NoInput, "", SECOND)];
         let open = [(When, "a", SECOND), (Else, "", DEAD), (Unknown, "", INCONCLUSIVE)];
-        let cases: [(&[_], Option<&str>, &str, &Value, &Value, Option<usize>); 11] = [
+        type Arms<'a> = &'a [(EdgeKind, &'a str, usize)];
+        type Case<'a> = (Arms<'a>, Option<&'a str>, &'a str, &'a Value, &'a Value, Option<usize>);
+        let cases: [Case<'_>; 11] = [
             (&arms, Some("b"), "second", &no, &no, Some(1)),
             (&arms, None, "second", &no, &no, Some(2)),
             (&arms, None, "second", &why, &no, Some(3)),

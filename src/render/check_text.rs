@@ -16,11 +16,7 @@ const TIME: usize = 7;
 /// # Errors
 ///
 /// Returns what writing to `out` met.
-pub(super) fn write_check_text(
-    check: &Check,
-    style: &Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub(super) fn write(check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     headline(check, style, out)?;
     let longest = check.results.iter().map(|result| console::measure_text_width(&result.name));
     let name = longest.max().unwrap_or(0).clamp(8, style.page() / 2);

@@ -13,7 +13,7 @@ use crate::render::{Paint, Style, account, check_text, diagnosis, settings, word
 pub(super) fn write(check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     match &check.results[..] {
         [CheckResult { report: Some(report), .. }] if check.alone => whole(report, style, out),
-        _ => check_text::write_check_text(check, style, out),
+        _ => check_text::write(check, style, out),
     }
 }
 
