@@ -1,0 +1,1 @@
+//! `--redact`: no name survives in any format, and a redacted report replays to the same verdict.
