@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::cli::args::{Global, Judge};
 use crate::cli::progress::Progress;
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, fail_on, params, runbooks, runtime, status, terminal};
+use crate::cli::{deliver, fail_on, params, permits, runbooks, runtime, status, terminal};
 use crate::engine::{self, Plan};
 use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
-use crate::runbook::{Arg, Kind, Runbook};
+use crate::runbook::Runbook;
 use crate::sys::caps;
 
 /// Diagnoses a target; returns the exit status.
@@ -27,7 +27,10 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     let params = params::bind(&runbook, &global.param)?;
     let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
-    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget: global.budget() };
+    let permit = permits::of(global, &runbook)?;
+    permits::tell(global, [&*runbook]);
+    let budget = global.budget();
+    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget, permit };
     let interrupted = Cell::new(None);
     let progress = Progress::begin(global);
     let report = runtime::run(engine::run(plan, runtime::interrupt(&interrupted), |event| {
@@ -63,7 +66,7 @@ fn without_target(global: &Global) -> Result<(TargetEntry, Arc<Runbook>), Usage>
         return Err(needed("diagnose".to_owned()));
     };
     let runbook = runbooks::load(name)?;
-    if needs_target(&runbook) {
+    if runbook.needs_target() {
         return Err(needed(format!("runbook {}", runbook.name)));
     }
     let entry = TargetEntry {
@@ -74,22 +77,6 @@ fn without_target(global: &Global) -> Result<(TargetEntry, Arc<Runbook>), Usage>
         family: global.family().to_owned(),
     };
     Ok((entry, runbook))
-}
-
-/// Whether a probe of the runbook, or of one that it uses, is given a part of the target.
-fn needs_target(runbook: &Runbook) -> bool {
-    let given = |with: &[(String, Arg)]| {
-        with.iter().any(|(_, arg)| match arg {
-            Arg::Literal(_) => false,
-            Arg::Expr(expr) => expr.source().contains("target."),
-            Arg::Text(text) => text.source().contains("target."),
-        })
-    };
-    runbook.steps.iter().any(|step| match &step.kind {
-        Kind::Probe { with, .. } => given(with),
-        Kind::Use { runbook, with } => given(with) || needs_target(runbook),
-        Kind::Ask { .. } | Kind::Decide => false,
-    })
 }
 
 /// Turns a target into the report's form, with the family asked for.

@@ -11,6 +11,7 @@ mod fail_on;
 mod files;
 mod nearest;
 mod params;
+mod permits;
 mod probe;
 mod progress;
 mod redaction;

@@ -1,18 +1,27 @@
 //! The engine: a pure walk (facts in, effect out) and an async driver that runs what it asks for.
 //!
 //! [`walk`] decides, [`drive`] does, [`conclude`] finds the words, [`replay`] walks a saved report
-//! again. Nothing here prints, and no wording lives here: that is the catalogue's.
+//! again; [`rehearse`] runs tests of runbooks, [`record`] makes one from a report. Nothing here prints, and no wording lives here: that is the catalogue's.
 
 mod arguments;
 pub mod check;
 pub mod conclude;
 pub mod drive;
 pub mod facts;
+mod judge;
+pub mod permit;
+pub mod record;
+pub mod rehearse;
 pub mod report;
+pub mod tally;
 #[cfg(test)]
 mod tests;
 pub mod walk;
 
 pub use drive::{Event, Plan, run, unable};
 pub use facts::Facts;
+pub use permit::Permit;
+pub use record::record;
+pub use rehearse::rehearse;
 pub use report::replay;
+pub use tally::Tally;

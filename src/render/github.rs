@@ -66,11 +66,11 @@ fn annotation(kind: &str, result: &CheckResult, out: &mut dyn Write) -> io::Resu
 }
 
 /// Escapes a command's message, as @actions/core does.
-fn data(text: &str) -> String {
+pub(super) fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// Escapes a command's property, as @actions/core does.
-fn property(text: &str) -> String {
+pub(super) fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
