@@ -16,17 +16,19 @@ pub const SECRET: &[(&str, Kind)] = &[
     ("unit", Kind::Unit),
     ("container", Kind::Container),
     ("owner_name", Kind::Owner),
+    ("queue_owner", Kind::Owner),
+    ("exec.program", Kind::Process),
+    ("exec.argv", Kind::Argument),
     ("banner", Kind::Banner),
     ("comment", Kind::Comment),
 ];
 
 /// Fields that hold no name of their own: vocabularies, addresses (which are found by their form),
-/// and sentences made of other fields.
+/// sentences made of other fields, and what programs wrote, on which runbooks branch.
 pub const PUBLIC: &[&str] = &[
     "address",
     "addresses",
     "answer",
-    "best",
     "busiest",
     "chain",
     "config_problem",
@@ -36,6 +38,9 @@ pub const PUBLIC: &[&str] = &[
     "device",
     "dns_addresses",
     "errno",
+    "exec.json",
+    "exec.stderr",
+    "exec.stdout",
     "extended_error",
     "failed_addresses",
     "family",
@@ -78,6 +83,7 @@ pub const PUBLIC: &[&str] = &[
     "sysctl_d",
     "table",
     "text",
+    "told",
     "translated_to",
     "tried",
     "unreachable_by",

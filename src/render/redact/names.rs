@@ -17,6 +17,8 @@ pub enum Kind {
     Process,
     /// The command line of a process.
     Arguments,
+    /// One word of a command line.
+    Argument,
     /// A unit of systemd.
     Unit,
     /// A container.
@@ -39,6 +41,7 @@ impl Kind {
             Kind::User => "user",
             Kind::Process => "process",
             Kind::Arguments => "arguments",
+            Kind::Argument => "argument",
             Kind::Unit => "unit",
             Kind::Container => "container",
             Kind::Owner => "owner",
@@ -93,6 +96,9 @@ impl Names {
         let name = if kind == Kind::Host { text.trim_end_matches('.') } else { text };
         if kind == Kind::Owner {
             return self.learn_owner(name);
+        }
+        if kind == Kind::Argument && !is_telling(name) {
+            return;
         }
         let is_address = leading(name).is_some_and(|(end, _)| {
             end == name.len() || kind == Kind::Host && name[end..].starts_with('%')
@@ -184,6 +190,9 @@ impl Names {
 
     /// Returns what stands for the whole of a field that holds a name.
     pub(super) fn field(&mut self, kind: Kind, text: &str) -> String {
+        if kind == Kind::Argument && !is_telling(text) && self.find(text).is_none() {
+            return text.to_owned();
+        }
         self.learn(kind, text);
         let name = text.trim();
         match self.find(name) {
@@ -220,6 +229,14 @@ impl Names {
             (end >= ENOUGH && cut).then_some((end, pseudonym.as_str()))
         })
     }
+}
+
+/// Whether a word of a command line can tell anything; options and numbers cannot, and would be
+/// replaced in every text.
+fn is_telling(word: &str) -> bool {
+    let option = word.starts_with('-') && !word.contains('=') && word.len() < 20;
+    let number = word.bytes().all(|byte| byte.is_ascii_digit());
+    !option && !number && word.chars().count() > 1
 }
 
 fn is_common(name: &str) -> bool {

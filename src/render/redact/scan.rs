@@ -20,7 +20,7 @@ pub(super) fn rewritten(text: &str, names: &mut Names) -> String {
     let mut last = None;
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
-        let begins = !last.is_some_and(char::is_alphanumeric);
+        let begins = !c.is_alphanumeric() || !last.is_some_and(char::is_alphanumeric);
         let found = if begins { replacement(rest, last, names) } else { None };
         let end = match found {
             Some((end, instead)) => {
@@ -57,7 +57,8 @@ fn replacement(rest: &str, last: Option<char>, names: &mut Names) -> Option<(usi
     if let Some((end, pseudonym)) = names.phrase(rest) {
         return Some((end, pseudonym.to_owned()));
     }
-    if let Some((end, link)) = leading_link(rest) {
+    let begins = !last.is_some_and(char::is_alphanumeric);
+    if begins && let Some((end, link)) = leading_link(rest) {
         return Some((end, names.addresses.of_link(link)));
     }
     if begins_address(last)
@@ -74,7 +75,7 @@ fn replacement(rest: &str, last: Option<char>, names: &mut Names) -> Option<(usi
             },
         ));
     }
-    word(rest, last, names)
+    if begins { word(rest, last, names) } else { None }
 }
 
 /// Looks for a name of which a word or some of its parts consist.
