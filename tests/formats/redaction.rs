@@ -74,8 +74,7 @@ fn of_every_text_that_a_probe_reports_it_is_known_whether_it_is_a_name() {
         .collect();
     assert!(unknown.is_empty(), "say in src/render/redact/fields.rs what these are: {unknown:?}");
     let entries = SECRET.iter().map(|(entry, _)| entry).chain(PUBLIC);
-    let stale: Vec<&&str> =
-        entries.filter(|entry| !all.iter().any(|at| fits(entry, at))).collect();
+    let stale: Vec<&&str> = entries.filter(|entry| !all.iter().any(|at| fits(entry, at))).collect();
     assert!(stale.is_empty(), "src/render/redact/fields.rs has fields of no probe: {stale:?}");
 }
 
