@@ -21,6 +21,7 @@ mod nagios;
 pub mod ndjson;
 pub mod observed;
 mod prometheus;
+pub mod redact;
 pub mod rehearsal;
 pub mod sanitise;
 mod sarif;
