@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::model::report::TargetEntry;
 use crate::model::target::Target;
+use crate::runbook::books::{Found, Origin};
 use crate::runbook::code::Code;
-use crate::runbook::load::{Found, Library, LoadError, Origin, beside, reader};
+use crate::runbook::load::{Library, LoadError, beside, reader};
 use crate::runbook::problem::did_you_mean;
 use crate::runbook::read::{Fields, Reader};
 use crate::runbook::rehearsal::observe::{keys, probe_of, step};
