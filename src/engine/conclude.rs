@@ -49,7 +49,7 @@ pub fn inconclusive(catalogue: &Catalogue, title: &str, why: &Why, names: &Bindi
         }
         Why::NotPermitted { capability, .. } => ("inconclusive.permission", capability.as_str()),
         Why::Budget | Why::Interrupted => ("inconclusive.budget", ""),
-        Why::Unsupported { .. } | Why::Failed { .. } | Why::Depends { .. } => {
+        Why::Unsupported { .. } | Why::Failed { .. } | Why::Depends { .. } | Why::NotAnswered => {
             ("inconclusive.unsupported", "")
         }
     };

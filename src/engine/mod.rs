@@ -4,14 +4,18 @@
 //! again. Nothing here prints, and no wording lives here: that is the catalogue's.
 
 mod arguments;
+pub mod ask;
 pub mod conclude;
 pub mod drive;
 pub mod facts;
 pub mod report;
 #[cfg(test)]
+mod session_tests;
+#[cfg(test)]
 mod tests;
 pub mod walk;
 
-pub use drive::{Event, Plan, run, unable};
+pub use ask::{Question, Reply};
+pub use drive::{Event, Plan, Session, run, unable};
 pub use facts::Facts;
 pub use report::replay;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::engine::arguments::{arguments, defaults};
+use crate::engine::ask::{self, Question};
 use crate::engine::conclude;
 use crate::engine::facts::Facts;
 use crate::model::diagnosis::{Diagnosis, Evidence, RuledOut};
@@ -42,6 +43,8 @@ pub struct Visit<'a> {
     pub title: String,
     /// The command by hand, filled in.
     pub by_hand: Option<String>,
+    /// Why a question is asked, filled in.
+    pub why: Option<String>,
     /// What it saw, in one line.
     pub text: Option<String>,
     /// How it counts.
@@ -59,6 +62,8 @@ pub struct Visit<'a> {
 pub enum Effect<'a> {
     /// The outcome of this probe.
     Run(Box<Need<'a>>, Vec<Early<'a>>),
+    /// The user's answer.
+    Ask(Box<Question>),
     /// Nothing: it ended.
     Done(End),
 }
@@ -105,10 +110,11 @@ pub fn walk<'a>(runbook: &'a Runbook, base: &Bindings, facts: &Facts) -> Walk<'a
         findings: Vec::new(),
         ruled_out: Vec::new(),
         used: None,
+        passed: Vec::new(),
     };
     let effect = match walker.runbook(runbook, base.clone(), "") {
         Flow::Stop(effect) => effect,
-        Flow::End(end) => Effect::Done(end),
+        Flow::End(end) => Effect::Done(walker.judge(end)),
     };
     let Walker { visits, findings, ruled_out, .. } = walker;
     Walk { visits, findings, ruled_out, effect }
@@ -122,6 +128,8 @@ struct Walker<'a, 'f> {
     ruled_out: Vec<RuledOut>,
     /// How the runbook that was used last ended.
     used: Option<End>,
+    /// What was concluded where the walk went on all the same.
+    passed: Vec<Diagnosis>,
 }
 
 enum Flow<'a> {
@@ -132,7 +140,10 @@ enum Flow<'a> {
 /// What a step knows when it comes to its branches.
 enum Looked<'a> {
     Seen(Option<Value>),
-    Choice(Option<Value>, &'a Branch),
+    /// The user chose.
+    Choice(Value, &'a Branch),
+    /// The user does not know, or was not asked.
+    Unanswered(Option<Why>, &'a Branch),
     Unknown(Why),
 }
 
@@ -148,16 +159,53 @@ impl<'a> Walker<'a, '_> {
                 Ok(looked) => looked,
                 Err(effect) => return Flow::Stop(effect),
             };
-            if let Looked::Seen(Some(seen)) | Looked::Choice(Some(seen), _) = &looked {
+            if let Looked::Seen(Some(seen)) | Looked::Choice(seen, _) = &looked {
                 names.values.insert(step.id.clone(), seen.clone());
                 names.values.insert("result".to_owned(), seen.clone());
             }
             match self.leave(step, &key, &names, looked) {
                 Leave::Goto(next) => at = next,
+                Leave::End(End::Concluded(diagnosis)) if self.facts.passes(&key) => {
+                    match onward(step) {
+                        Some(next) => {
+                            self.passed.push(*diagnosis);
+                            at = next;
+                        }
+                        None => return Flow::End(End::Concluded(diagnosis)),
+                    }
+                }
                 Leave::End(end) => return Flow::End(end),
             }
         }
         unreachable!("a checked runbook has no cycle")
+    }
+
+    /// Makes the gravest conclusion the diagnosis, the first of several; the others are findings.
+    fn judge(&mut self, end: End) -> End {
+        let last = match end {
+            End::Healthy if self.passed.is_empty() => return End::Healthy,
+            End::Healthy => None,
+            End::Concluded(diagnosis) => Some(*diagnosis),
+        };
+        let mut concluded = std::mem::take(&mut self.passed);
+        concluded.extend(last);
+        let gravity = |diagnosis: &Diagnosis| match conclude::verdict_of(diagnosis) {
+            Verdict::Fault => 3,
+            Verdict::Degraded => 2,
+            Verdict::Inconclusive => 1,
+            Verdict::Healthy => 0,
+        };
+        let gravest = concluded.iter().map(gravity).max();
+        let first = concluded.iter().position(|one| Some(gravity(one)) == gravest);
+        let Some(first) = first else { return End::Healthy };
+        let diagnosis = concluded.remove(first);
+        for other in concluded {
+            let known = self.findings.iter().any(|known| known.id == other.id);
+            if !known && conclude::verdict_of(&other) != Verdict::Inconclusive {
+                self.findings.push(other);
+            }
+        }
+        End::Concluded(Box::new(diagnosis))
     }
 
     /// Finds what the step saw, or what is needed for that.
@@ -189,18 +237,28 @@ impl<'a> Walker<'a, '_> {
                     Outcome::Unknown(why) => Looked::Unknown(why),
                 })
             }
-            Kind::Ask { choices, no_input, .. } => {
-                let answer = match self.facts.find(key).map(|fact| &fact.outcome) {
-                    Some(Outcome::Seen(seen)) => seen.get("answer").and_then(Value::as_str),
-                    _ => None,
+            Kind::Ask { expects, choices, no_input, .. } => {
+                let outcome = self.facts.find(key).map(|fact| &fact.outcome);
+                let seen = match outcome {
+                    Some(Outcome::Seen(seen)) => seen,
+                    Some(Outcome::Unknown(why)) => {
+                        return Ok(Looked::Unanswered(Some(why.clone()), no_input));
+                    }
+                    None if expects.is_none() && self.facts.attended() => {
+                        let question = ask::question(step, key, names);
+                        return Err(Effect::Ask(Box::new(question)));
+                    }
+                    None => return Ok(Looked::Unanswered(None, no_input)),
                 };
+                if expects.is_some() {
+                    return Ok(Looked::Seen(Some(seen.clone())));
+                }
+                let answer = seen.get("answer").and_then(Value::as_str);
                 let chosen =
                     answer.and_then(|answer| choices.iter().find(|(choice, _)| choice == answer));
                 Ok(match chosen {
-                    Some((choice, branch)) => {
-                        Looked::Choice(Some(json!({"answer": choice})), branch)
-                    }
-                    None => Looked::Choice(None, no_input),
+                    Some((choice, branch)) => Looked::Choice(json!({"answer": choice}), branch),
+                    None => Looked::Unanswered(None, no_input),
                 })
             }
             Kind::Use { runbook: used, with } => {
@@ -228,12 +286,14 @@ impl<'a> Walker<'a, '_> {
 
     /// Chooses the branch, records the visit and says where it leads.
     fn leave(&mut self, step: &'a Step, key: &str, names: &Bindings, looked: Looked<'a>) -> Leave {
+        let unasked = matches!(looked, Looked::Unanswered(None, _));
         let (seen, blind, branch) = match looked {
             Looked::Seen(seen) => {
                 self.note_findings(step, key, names);
                 (seen, None, choose(step, names))
             }
-            Looked::Choice(seen, branch) => (seen, None, Ok(branch)),
+            Looked::Choice(seen, branch) => (Some(seen), None, Ok(branch)),
+            Looked::Unanswered(why, branch) => (None, why, Ok(branch)),
             Looked::Unknown(why) => (None, Some(why.clone()), step.unknown.as_ref().ok_or(why)),
         };
         let title = step.title.fill(names);
@@ -261,8 +321,9 @@ impl<'a> Walker<'a, '_> {
         let branch = branch.ok();
         let text = match (branch.and_then(|branch| branch.text.as_ref()), &blind) {
             (Some(text), _) => Some(text.fill(names)),
+            (None, Some(Why::NotAnswered)) => ask::told(step, None, names),
             (None, Some(why)) => Some(why.to_string()),
-            (None, None) => brief(step, seen.as_ref()),
+            (None, None) => brief(step, seen.as_ref(), names),
         };
         for (id, why) in branch.map_or(&[][..], |branch| &branch.rules_out) {
             self.ruled_out.push(RuledOut { id: id.clone(), why: why.fill(names) });
@@ -272,10 +333,12 @@ impl<'a> Walker<'a, '_> {
             step,
             title,
             by_hand: step.by_hand.as_ref().map(|text| text.fill_command(names)),
+            why: ask::why(step, names),
             text,
-            status: branch
-                .and_then(|branch| branch.status)
-                .unwrap_or_else(|| leave.status(blind.is_some())),
+            status: branch.and_then(|branch| branch.status).unwrap_or_else(|| match unasked {
+                true => Status::Skipped,
+                false => leave.status(blind.is_some()),
+            }),
             when: branch
                 .and_then(|branch| branch.when.as_ref())
                 .map(|when| when.source().to_owned()),
@@ -301,7 +364,7 @@ impl<'a> Walker<'a, '_> {
                 continue;
             }
             let mut finding = conclude::diagnosis(self.catalogue, &note.conclusion, names);
-            if let Some(text) = brief(step, names.values.get("result")) {
+            if let Some(text) = brief(step, names.values.get("result"), names) {
                 finding.evidence.push(Evidence { step: key.to_owned(), text });
             }
             if !self.findings.iter().any(|known| known.id == finding.id) {
@@ -379,16 +442,35 @@ fn choose<'a>(step: &'a Step, names: &Bindings) -> Result<&'a Branch, Why> {
         match when.eval(names) {
             Known::Value(Value::Bool(true)) => return Ok(branch),
             Known::Value(_) => {}
-            Known::Unknown(on) => return step.unknown.as_ref().ok_or(Why::Depends { on }),
+            Known::Unknown(on) => return otherwise(step).ok_or(Why::Depends { on }),
         }
     }
-    step.unknown.as_ref().ok_or(Why::Depends { on: "a branch that fits".to_owned() })
+    otherwise(step).ok_or(Why::Depends { on: "a branch that fits".to_owned() })
 }
 
-fn brief(step: &Step, seen: Option<&Value>) -> Option<String> {
+/// The arm that is taken when a condition is unknown.
+fn otherwise(step: &Step) -> Option<&Branch> {
+    match &step.kind {
+        Kind::Ask { no_input, .. } => Some(no_input),
+        _ => step.unknown.as_ref(),
+    }
+}
+
+/// Where a step leads on to that concludes: its `else`, or the arm for what is unknown.
+pub(super) fn onward(step: &Step) -> Option<usize> {
+    let otherwise = step.branches.iter().filter(|branch| branch.when.is_none());
+    let mut ways = otherwise.chain(&step.unknown).filter_map(|branch| match branch.next {
+        Next::Goto(next) => Some(next),
+        _ => None,
+    });
+    ways.next()
+}
+
+fn brief(step: &Step, seen: Option<&Value>, names: &Bindings) -> Option<String> {
     match &step.kind {
         Kind::Probe { spec, .. } => spec.brief(seen?),
-        _ => None,
+        Kind::Ask { .. } => ask::told(step, Some(seen?), names),
+        Kind::Decide | Kind::Use { .. } => None,
     }
 }
 

@@ -7,5 +7,6 @@ pub mod icmp;
 pub mod layer;
 pub mod outcome;
 pub mod report;
+pub mod server_report;
 pub mod target;
 pub mod types;

@@ -208,6 +208,11 @@ impl Reader {
         }
         let mut facts = before.clone();
         match &step.kind {
+            Kind::Ask { expects: Some(_), no_input, .. } => {
+                lead(no_input, before);
+                facts.add("result");
+                facts.add(&step.id);
+            }
             Kind::Ask { choices, no_input, .. } => {
                 lead(no_input, before);
                 facts.add("result.answer");
@@ -226,7 +231,7 @@ impl Reader {
                 lead(branch, &facts);
                 continue;
             };
-            if step.unknown.is_none() {
+            if step.unknown.is_none() && !matches!(step.kind, Kind::Ask { .. }) {
                 self.doubt(step.id.as_str(), when, node.as_ref(), &facts);
             }
             lead(branch, &facts.when_true(when));

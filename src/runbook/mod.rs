@@ -42,6 +42,7 @@ use crate::runbook::expr::{Bindings, Expr, Known, Template};
 
 pub use load::{Library, LoadError, builtin, load, parse};
 pub use problem::{LoadErrors, Problem};
+pub use step::UNKNOWN;
 
 /// A checked runbook.
 #[derive(Debug)]
@@ -121,6 +122,12 @@ pub enum Kind {
     Ask {
         /// The question.
         question: Template,
+        /// Why the answer matters.
+        why: Option<Template>,
+        /// The choice that is offered first; without one, that is "I don't know".
+        default: Option<String>,
+        /// What is asked for instead of a choice; the step's branches then judge it.
+        expects: Option<Expects>,
         /// The answers and where they lead.
         choices: Vec<(String, Branch)>,
         /// Taken when nobody can be asked.
@@ -135,6 +142,14 @@ pub enum Kind {
         /// Its parameters by name.
         with: Vec<(String, Arg)>,
     },
+}
+
+/// What a question may ask for instead of one of its choices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expects {
+    /// What the server sees of the port itself: a run of `tcpdoctor` there, whose command is the
+    /// step's `by_hand`. It is never asked for before the walk has come to an end.
+    ServerReport,
 }
 
 /// A value in an argument list.

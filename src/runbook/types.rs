@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::model::server_report::ServerReport;
 use crate::model::types::{Field, Record, Type, Word};
-use crate::probe::{REGISTRY, Spec};
+use crate::probe::{REGISTRY, Spec, schema};
 
 /// The argument and result types of one probe.
 #[derive(Debug)]
@@ -51,6 +52,11 @@ pub fn target() -> Type {
 pub(super) fn answer(step: &str, choices: &[String]) -> Type {
     let choices: Vec<(&str, &str)> = choices.iter().map(|c| (c.as_str(), "A choice.")).collect();
     record(step, vec![field("answer", "What the user chose.", words(&choices), false)])
+}
+
+/// Returns the type of what a server's own run saw.
+pub fn server_report() -> Type {
+    Type::Record(Arc::new(schema::record_of::<ServerReport>()))
 }
 
 /// Returns the type of a `use` step's result.
