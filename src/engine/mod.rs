@@ -7,6 +7,7 @@ mod arguments;
 pub mod ask;
 pub mod conclude;
 pub mod drive;
+mod effect;
 pub mod facts;
 pub mod report;
 #[cfg(test)]

@@ -4,102 +4,19 @@
 //! replay and a test take exactly the same way. An expression sees only steps that were walked
 //! before it: a probe that was started early and finished in between changes nothing.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::engine::arguments::{arguments, defaults};
-use crate::engine::ask::{self, Question};
+use crate::engine::ask;
 use crate::engine::conclude;
+use crate::engine::effect::needed;
+pub use crate::engine::effect::{Early, Effect, End, Need, Visit, Walk};
 use crate::engine::facts::Facts;
 use crate::model::diagnosis::{Diagnosis, Evidence, RuledOut};
 use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{Status, Verdict};
-use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Known};
 use crate::runbook::{Branch, Catalogue, Kind, Next, Runbook, Step};
-
-/// Where the walk stands.
-#[derive(Debug)]
-pub struct Walk<'a> {
-    /// The steps walked, in order.
-    pub visits: Vec<Visit<'a>>,
-    /// What was noted on the way.
-    pub findings: Vec<Diagnosis>,
-    /// What was excluded on the way.
-    pub ruled_out: Vec<RuledOut>,
-    /// What comes next.
-    pub effect: Effect<'a>,
-}
-
-/// One step walked.
-#[derive(Debug)]
-pub struct Visit<'a> {
-    /// The step's key.
-    pub key: String,
-    /// The step.
-    pub step: &'a Step,
-    /// Its title, filled in.
-    pub title: String,
-    /// The command by hand, filled in.
-    pub by_hand: Option<String>,
-    /// Why a question is asked, filled in.
-    pub why: Option<String>,
-    /// What it saw, in one line.
-    pub text: Option<String>,
-    /// How it counts.
-    pub status: Status,
-    /// The condition of the branch taken.
-    pub when: Option<String>,
-    /// Where the branch led.
-    pub to: String,
-    /// Why it could not look.
-    pub unknown: Option<Why>,
-}
-
-/// What the walk needs next.
-#[derive(Debug)]
-pub enum Effect<'a> {
-    /// The outcome of this probe.
-    Run(Box<Need<'a>>, Vec<Early<'a>>),
-    /// The user's answer.
-    Ask(Box<Question>),
-    /// Nothing: it ended.
-    Done(End),
-}
-
-/// A probe to run.
-#[derive(Debug)]
-pub struct Need<'a> {
-    /// The step's key.
-    pub key: String,
-    /// The step.
-    pub step: &'a Step,
-    /// The step's title, filled in.
-    pub title: String,
-    /// The probe.
-    pub spec: &'static Spec,
-    /// Its arguments.
-    pub args: Value,
-}
-
-/// A probe to start early, should the current one still be waiting.
-#[derive(Debug)]
-pub struct Early<'a> {
-    /// How long the current step must have waited.
-    pub after: Duration,
-    /// What to start.
-    pub need: Need<'a>,
-}
-
-/// How the walk ended.
-#[derive(Debug, Clone)]
-pub enum End {
-    /// The target is in order.
-    Healthy,
-    /// A diagnosis.
-    Concluded(Box<Diagnosis>),
-}
 
 /// Walks `runbook` as far as the facts lead.
 pub fn walk<'a>(runbook: &'a Runbook, base: &Bindings, facts: &Facts) -> Walk<'a> {
@@ -481,38 +398,4 @@ fn used_result(end: &End) -> Value {
             json!({"verdict": conclude::verdict_of(diagnosis).name(), "id": diagnosis.id})
         }
     }
-}
-
-fn needed<'a>(
-    runbook: &'a Runbook,
-    step: &'a Step,
-    key: &str,
-    spec: &'static Spec,
-    args: Value,
-    names: &Bindings,
-    prefix: &str,
-) -> Effect<'a> {
-    let need = |step: &'a Step, key: String, spec, args| Need {
-        key,
-        step,
-        title: step.title.fill(names),
-        spec,
-        args,
-    };
-    let mut early = Vec::new();
-    for meanwhile in &step.meanwhile {
-        for &other in &meanwhile.start {
-            let other = &runbook.steps[other];
-            let Kind::Probe { spec, with } = &other.kind else {
-                continue;
-            };
-            // What cannot be filled in yet cannot be started yet.
-            let Ok(args) = arguments(spec, with, names) else {
-                continue;
-            };
-            let key = format!("{prefix}{}", other.id);
-            early.push(Early { after: meanwhile.after, need: need(other, key, spec, args) });
-        }
-    }
-    Effect::Run(Box::new(need(step, key.to_owned(), spec, args)), early)
 }

@@ -11,6 +11,7 @@
 //!
 //! Nothing after loading can fail for a reason of the file's own.
 
+mod ask;
 mod book;
 mod branch;
 pub mod builtin;
@@ -40,9 +41,9 @@ use crate::model::types::Type;
 use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Expr, Known, Template};
 
+pub use ask::UNKNOWN;
 pub use load::{Library, LoadError, builtin, load, parse};
 pub use problem::{LoadErrors, Problem};
-pub use step::UNKNOWN;
 
 /// A checked runbook.
 #[derive(Debug)]

@@ -1,0 +1,131 @@
+//! Where a walk stands and what it needs next.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::engine::arguments::arguments;
+use crate::engine::ask::Question;
+use crate::model::diagnosis::{Diagnosis, RuledOut};
+use crate::model::outcome::Why;
+use crate::model::report::Status;
+use crate::probe::Spec;
+use crate::runbook::expr::Bindings;
+use crate::runbook::{Kind, Runbook, Step};
+
+/// Where the walk stands.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    /// The steps walked, in order.
+    pub visits: Vec<Visit<'a>>,
+    /// What was noted on the way.
+    pub findings: Vec<Diagnosis>,
+    /// What was excluded on the way.
+    pub ruled_out: Vec<RuledOut>,
+    /// What comes next.
+    pub effect: Effect<'a>,
+}
+
+/// One step walked.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    /// The step's key.
+    pub key: String,
+    /// The step.
+    pub step: &'a Step,
+    /// Its title, filled in.
+    pub title: String,
+    /// The command by hand, filled in.
+    pub by_hand: Option<String>,
+    /// Why a question is asked, filled in.
+    pub why: Option<String>,
+    /// What it saw, in one line.
+    pub text: Option<String>,
+    /// How it counts.
+    pub status: Status,
+    /// The condition of the branch taken.
+    pub when: Option<String>,
+    /// Where the branch led.
+    pub to: String,
+    /// Why it could not look.
+    pub unknown: Option<Why>,
+}
+
+/// What the walk needs next.
+#[derive(Debug)]
+pub enum Effect<'a> {
+    /// The outcome of this probe.
+    Run(Box<Need<'a>>, Vec<Early<'a>>),
+    /// The user's answer.
+    Ask(Box<Question>),
+    /// Nothing: it ended.
+    Done(End),
+}
+
+/// A probe to run.
+#[derive(Debug)]
+pub struct Need<'a> {
+    /// The step's key.
+    pub key: String,
+    /// The step.
+    pub step: &'a Step,
+    /// The step's title, filled in.
+    pub title: String,
+    /// The probe.
+    pub spec: &'static Spec,
+    /// Its arguments.
+    pub args: Value,
+}
+
+/// A probe to start early, should the current one still be waiting.
+#[derive(Debug)]
+pub struct Early<'a> {
+    /// How long the current step must have waited.
+    pub after: Duration,
+    /// What to start.
+    pub need: Need<'a>,
+}
+
+/// How the walk ended.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// The target is in order.
+    Healthy,
+    /// A diagnosis.
+    Concluded(Box<Diagnosis>),
+}
+
+/// Asks for a probe, with those that may start early.
+pub(super) fn needed<'a>(
+    runbook: &'a Runbook,
+    step: &'a Step,
+    key: &str,
+    spec: &'static Spec,
+    args: Value,
+    names: &Bindings,
+    prefix: &str,
+) -> Effect<'a> {
+    let need = |step: &'a Step, key: String, spec, args| Need {
+        key,
+        step,
+        title: step.title.fill(names),
+        spec,
+        args,
+    };
+    let mut early = Vec::new();
+    for meanwhile in &step.meanwhile {
+        for &other in &meanwhile.start {
+            let other = &runbook.steps[other];
+            let Kind::Probe { spec, with } = &other.kind else {
+                continue;
+            };
+            // What cannot be filled in yet cannot be started yet.
+            let Ok(args) = arguments(spec, with, names) else {
+                continue;
+            };
+            let key = format!("{prefix}{}", other.id);
+            early.push(Early { after: meanwhile.after, need: need(other, key, spec, args) });
+        }
+    }
+    Effect::Run(Box::new(need(step, key.to_owned(), spec, args)), early)
+}
