@@ -5,6 +5,8 @@
 use std::path::Path;
 
 use tcpdoctor::Report;
+use tcpdoctor::model::check::Check;
+use tcpdoctor::model::expect::FailOn;
 use tcpdoctor::render::{Format, Style, sanitise};
 
 /// The fixtures, by file name without extension.
@@ -28,7 +30,9 @@ fn fixtures() -> Vec<(String, Report)> {
 
 fn text(report: &Report, style: &Style) -> String {
     let mut out = Vec::new();
-    Format::Text.write(report, style, &mut out).expect("a vector takes everything");
+    Format::Text
+        .write(&Check::of(report.clone(), &FailOn::default(), false), style, &mut out)
+        .expect("a vector takes everything");
     String::from_utf8(out).expect("text is UTF-8")
 }
 
@@ -93,7 +97,9 @@ fn nothing_that_a_terminal_acts_on_survives_in_any_format() {
                 let mut style = Style::plain(80);
                 style.verbose = verbose;
                 let mut out = Vec::new();
-                format.write(&report, &style, &mut out).expect("a vector takes everything");
+                format
+                    .write(&Check::of(report.clone(), &FailOn::default(), false), &style, &mut out)
+                    .expect("a vector takes everything");
                 let out = String::from_utf8(out).expect("UTF-8");
                 let bad = out.chars().find(|c| sanitise::is_unsafe(*c) && *c != '\n');
                 assert_eq!(bad, None, "{name} as {}", format.name());
@@ -123,7 +129,11 @@ fn json_parses_back_to_the_same_report() {
     for (name, report) in fixtures() {
         let mut out = Vec::new();
         Format::Json
-            .write(&report, &Style::plain(80), &mut out)
+            .write(
+                &Check::of(report.clone(), &FailOn::default(), false),
+                &Style::plain(80),
+                &mut out,
+            )
             .expect("a vector takes everything");
         assert!(out.ends_with(b"}\n"), "{name}");
         let back: Report = serde_json::from_slice(&out).expect("valid JSON");
@@ -188,7 +198,7 @@ proptest::proptest! {
         let style = Style { colour: false, unicode, width, verbose };
         for format in Format::ALL {
             let mut out = Vec::new();
-            format.write(&report, &style, &mut out).expect("a vector takes everything");
+            format.write(&Check::of(report.clone(), &FailOn::default(), false), &style, &mut out).expect("a vector takes everything");
             let out = String::from_utf8(out).expect("UTF-8");
             proptest::prop_assert!(!out.chars().any(|c| sanitise::is_unsafe(c) && c != '\n'));
         }

@@ -1,5 +1,7 @@
 //! What can be written on the command line.
 
+mod check;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -8,14 +10,18 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::cli::runbook::RunbookCommand;
 use crate::cli::{status, terminal};
 use crate::render::Format;
+
+pub(super) use check::CheckArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   tcpdoctor diagnose db.internal:5432         why can't I connect?
   tcpdoctor diagnose https://api.example      a URL gives the port
   tcpdoctor diagnose --runbook kernel         which kernel limits stand in the way?
+  tcpdoctor check db:5432 cache:6379          may the deploy go on? (--targets FILE for many)
   tcpdoctor probe tcp_connect 10.0.0.5:22     one measurement on its own
   tcpdoctor explain tcp.timeout_filtered      what a diagnosis means
   tcpdoctor replay report.json                the same verdict again, offline
@@ -51,6 +57,8 @@ pub(super) enum Command {
         #[command(flatten)]
         judge: Judge,
     },
+    /// Check many targets against what is expected of them; never asks
+    Check(Box<CheckArgs>),
     /// Run one probe and show what it saw; without NAME, list the probes
     Probe {
         /// The probe
@@ -68,6 +76,11 @@ pub(super) enum Command {
         #[command(flatten)]
         judge: Judge,
     },
+    /// List and write runbooks
+    Runbook {
+        #[command(subcommand)]
+        command: RunbookCommand,
+    },
     /// Explain a diagnosis, a probe, or a field of a probe; without ID, list them
     Explain {
         /// For example tcp.timeout_filtered, tcp_connect or tcp_connect.rst_ttl
@@ -78,23 +91,18 @@ pub(super) enum Command {
 /// What the exit status depends on.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Judge {
-    /// Exit with 1 for this verdict as well: degraded
-    #[arg(long, value_name = "VERDICT", hide_possible_values = true)]
-    pub(super) fail_on: Option<FailOn>,
-}
-
-/// A verdict that can be made to count as a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum FailOn {
-    /// Usable, but not as it should be
-    Degraded,
+    /// Exit with 1 for this as well: degraded, or ids such as mtu.* that were noted on the way (may be
+    /// repeated)
+    #[arg(long, value_name = "degraded|ID", value_delimiter = ',')]
+    pub(super) fail_on: Vec<String>,
 }
 
 /// Options of every command.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
-    /// What stdout carries: text or json
+    /// What stdout carries: text, json, ndjson, junit, tap, sarif, github, markdown, nagios,
+    /// prometheus or html
     #[arg(long, global = true, default_value = "text", value_name = "FORMAT", value_parser = format, hide_default_value = true)]
     pub(super) format: Format,
     /// Also write the result to a file, for example json=report.json (may be repeated)
@@ -106,8 +114,8 @@ pub(super) struct Global {
     /// Set a parameter of the runbook (may be repeated)
     #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = pair)]
     pub(super) param: Vec<(String, String)>,
-    /// How long the whole run may take: 500ms, 2s, 1m30s (30s unless given)
-    #[arg(long, global = true, value_name = "TIME", value_parser = budget, allow_hyphen_values = true)]
+    /// How long a run may take, for each target: 500ms, 2s, 1m30s (30s unless given)
+    #[arg(long, global = true, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     pub(super) budget: Option<Duration>,
     /// Never ask; take the answer that the runbook provides for this case
     #[arg(long, global = true)]
@@ -193,7 +201,7 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
 fn format(text: &str) -> Result<Format, String> {
     Format::from_name(text).ok_or_else(|| {
         let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-        format!("the formats are {}", names.join(" and "))
+        format!("the formats are {}", names.join(", "))
     })
 }
 
@@ -216,7 +224,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads a duration such as `500ms`, `2s` or `1m30s`; a bare number has no unit and is refused.
-fn budget(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
     let written: jiff::SignedDuration =
         text.parse().map_err(|_| "write a time with its unit: 500ms, 2s, 1m30s".to_owned())?;
@@ -242,14 +250,14 @@ mod tests {
 
     #[test]
     fn budgets_have_a_unit_and_are_neither_zero_nor_negative_nor_endless() {
-        assert_eq!(budget("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(budget("2s"), Ok(Duration::from_secs(2)));
-        assert_eq!(budget("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(budget("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("2s"), Ok(Duration::from_secs(2)));
+        assert_eq!(time("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(time("1m30s"), Ok(Duration::from_secs(90)));
         for wrong in
             ["", "10", "0s", "-3s", "3s ago", "1d", "ten", "1e9s", "99999999999h", "0.1ms", "25h"]
         {
-            assert!(budget(wrong).is_err(), "{wrong}");
+            assert!(time(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -6,7 +6,34 @@ use std::io::{self, Write};
 use crate::cli::args::Global;
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{files, status, terminal};
+use crate::model::check::Check;
 use crate::render::{Format, Style};
+
+/// Checks, for a command that shows a page rather than results, that only text and JSON are asked
+/// for, and what [`check`] checks.
+pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
+    only(global, &[Format::Text, Format::Json])?;
+    check(global)
+}
+
+/// Checks that only these formats are asked for.
+pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
+    let asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
+    for format in asked {
+        if !formats.contains(format) {
+            let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
+            let names = names.join(" and ");
+            return Err(Usage::new(format!("this command does not write {}", format.name()))
+                .help(format!("it writes {names}; diagnose, check and replay write all formats")));
+        }
+    }
+    Ok(())
+}
+
+/// Writes results in every format that was asked for; returns the exit status, as [`deliver`] does.
+pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
+    deliver(global, ended, |format, style, out| format.write(check, style, out))
+}
 
 /// Checks that the files of `--output` can be written, before anything is sent.
 pub(super) fn check(global: &Global) -> Result<(), Usage> {

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::cli::args::{FailOn, Global, Judge};
+use crate::cli::args::{Global, Judge};
 use crate::cli::progress::Progress;
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, params, runbooks, runtime, status, terminal};
+use crate::cli::{deliver, fail_on, params, runbooks, runtime, status, terminal};
 use crate::engine::{self, Plan};
+use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
 use crate::runbook::{Arg, Kind, Runbook};
@@ -24,9 +25,10 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
         None => without_target(global)?,
     };
     let params = params::bind(&runbook, &global.param)?;
+    let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
     let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget: global.budget() };
-    let interrupted = Cell::new(false);
+    let interrupted = Cell::new(None);
     let progress = Progress::begin(global);
     let report = runtime::run(engine::run(plan, runtime::interrupt(&interrupted), |event| {
         progress.event(event)
@@ -35,12 +37,12 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     let Some(report) = report else {
         return Ok(status::INCONCLUSIVE);
     };
-    if interrupted.get() {
+    if interrupted.get().is_some() {
         terminal::complain("interrupted: the report is a partial one");
     }
-    let strict = judge.fail_on == Some(FailOn::Degraded);
-    let ended = status::of(report.verdict, strict, interrupted.get());
-    Ok(deliver::deliver(global, ended, |format, style, out| format.write(&report, style, out)))
+    let check = Check::of(report, &fail_on, interrupted.get().is_some());
+    let ended = status::of(&check, interrupted.get());
+    Ok(deliver::results(global, ended, &check))
 }
 
 /// Reads a target.
@@ -91,7 +93,7 @@ fn needs_target(runbook: &Runbook) -> bool {
 }
 
 /// Turns a target into the report's form, with the family asked for.
-fn entry(target: &Target, global: &Global) -> Result<TargetEntry, Usage> {
+pub(super) fn entry(target: &Target, global: &Global) -> Result<TargetEntry, Usage> {
     if target.port.is_none() {
         let shown = quoted(&target.input);
         let problem = match &target.scheme {
@@ -149,7 +151,7 @@ fn without_secrets(input: &str) -> String {
 }
 
 /// Says where we look from.
-fn vantage() -> Vantage {
+pub(super) fn vantage() -> Vantage {
     Vantage {
         hostname: caps::hostname().unwrap_or_else(|| "this machine".to_owned()),
         kernel: caps::kernel_release().unwrap_or_else(|| "unknown".to_owned()),

@@ -37,10 +37,10 @@ pub(super) fn run(global: &Global, id: Option<&str>) -> Result<u8, Usage> {
         None => contents(&catalogue),
         Some(id) => page(id, &catalogue)?,
     };
-    deliver::check(global)?;
+    deliver::check_page(global)?;
     Ok(deliver::deliver(global, status::DONE, |format, style, out| match format {
-        Format::Text => manual::write(&page.parts, style, out),
         Format::Json => write_json(&page.data, out),
+        _ => manual::write(&page.parts, style, out),
     }))
 }
 

@@ -3,15 +3,18 @@
 //! stdout carries only the chosen format; messages and progress go to stderr.
 
 mod args;
+mod check;
 mod deliver;
 mod diagnose;
 mod explain;
+mod fail_on;
 mod files;
 mod nearest;
 mod params;
 mod probe;
 mod progress;
 mod replay;
+mod runbook;
 mod runbooks;
 mod runtime;
 mod status;
@@ -31,10 +34,12 @@ pub fn main() -> ExitCode {
     let global = &args.global;
     let ended = match &args.command {
         Command::Diagnose { target, judge } => diagnose::run(global, target.as_deref(), judge),
+        Command::Check(check) => check::run(global, check),
         Command::Probe { name, target, with } => {
             probe::run(global, name.as_deref(), target.as_deref(), with)
         }
         Command::Replay { file, judge } => replay::run(global, file, judge),
+        Command::Runbook { command } => runbook::run(global, command),
         Command::Explain { id } => explain::run(global, id.as_deref()),
     };
     let status = ended.unwrap_or_else(|usage| {

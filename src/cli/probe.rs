@@ -42,9 +42,9 @@ pub(super) fn run(
     }
     let unresolved = unresolved(&args, &record, target.as_ref());
     complete(spec, &record, &args, unresolved.is_some())?;
-    deliver::check(global)?;
+    deliver::check_page(global)?;
 
-    let interrupted = Cell::new(false);
+    let interrupted = Cell::new(None);
     let progress = Progress::begin(global);
     let start = clock::now();
     let work = async {
@@ -76,7 +76,7 @@ pub(super) fn run(
     refused(spec, &outcome)?;
     let observed = observed(spec, args, outcome, clock::ms_since(start));
     let ended = match observed.observation {
-        _ if interrupted.get() => status::INTERRUPTED,
+        _ if interrupted.get().is_some() => status::ended_by(interrupted.get()),
         Some(_) => status::DONE,
         None => status::INCONCLUSIVE,
     };
@@ -92,7 +92,7 @@ pub(super) fn find(name: &str) -> Result<&'static Spec, Usage> {
 }
 
 fn list(global: &Global) -> Result<u8, Usage> {
-    deliver::check(global)?;
+    deliver::check_page(global)?;
     let entries: Vec<Value> = REGISTRY
         .iter()
         .map(|spec| json!({"id": spec.id, "doc": spec.doc, "privilege": spec.privilege}))
@@ -103,8 +103,8 @@ fn list(global: &Global) -> Result<u8, Usage> {
     parts.push(Part::Command("tcpdoctor probe tcp_connect localhost:22".to_owned()));
     parts.push(Part::Command("tcpdoctor explain tcp_connect".to_owned()));
     Ok(deliver::deliver(global, status::DONE, |format, style, out| match format {
-        Format::Text => manual::write(&parts, style, out),
         Format::Json => write_json(&entries, out),
+        _ => manual::write(&parts, style, out),
     }))
 }
 

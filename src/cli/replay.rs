@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cli::args::{FailOn, Global, Judge};
+use crate::cli::args::{Global, Judge};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, files, runbooks, status, terminal};
+use crate::cli::{deliver, fail_on, files, runbooks, status, terminal};
 use crate::engine;
+use crate::model::check::Check;
 use crate::model::report::{Report, SCHEMA};
 
 /// Larger than any report; a bound all the same.
@@ -25,6 +26,7 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
         Some(name) => runbooks::load(name)?,
         None => runbooks::of_report(&report.runbook)?,
     };
+    let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
     if global.runbook.is_none() && runbook.sha256 != report.runbook.sha256 {
         terminal::complain(&format!(
@@ -33,9 +35,8 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
         ));
     }
     let replayed = engine::replay(&report, &runbook);
-    let strict = judge.fail_on == Some(FailOn::Degraded);
-    let ended = status::of(replayed.verdict, strict, false);
-    Ok(deliver::deliver(global, ended, |format, style, out| format.write(&replayed, style, out)))
+    let check = Check::of(replayed, &fail_on, false);
+    Ok(deliver::results(global, status::of(&check, None), &check))
 }
 
 fn read(file: &str) -> Result<Report, Usage> {

@@ -63,6 +63,63 @@ pub(super) fn catalogue() -> Result<Arc<Catalogue>, Usage> {
     Catalogue::builtin().map_err(|errors| told(&LoadError::Invalid(errors)))
 }
 
+/// One runbook that can be named.
+pub(super) struct Listed {
+    /// The name to give to `--runbook`.
+    pub(super) name: String,
+    /// Its title, when it can be loaded.
+    pub(super) title: Option<String>,
+    /// The folder, or `built in`.
+    pub(super) folder: String,
+    /// `builtin` or the file's path.
+    pub(super) source: String,
+    /// What else has the name and is not reached by it.
+    pub(super) shadows: Vec<String>,
+    /// Why it cannot be loaded.
+    pub(super) problem: Option<String>,
+}
+
+/// Lists the runbooks that can be named, in the order in which names are looked up.
+pub(super) fn list() -> Result<Vec<Listed>, Usage> {
+    let mut found: Vec<Listed> = Vec::new();
+    for folder in folders(|name| std::env::var_os(name).map(PathBuf::from)) {
+        let shown = folder.display().to_string();
+        let names = files::names_in(&folder).map_err(|error| {
+            Usage::new(format!("the folder {} cannot be read: {}", quoted(&shown), why(&error)))
+                .help("runbooks by name are looked for there")
+        })?;
+        for name in names.iter().filter_map(|name| name.strip_suffix(".yaml")) {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+            if !name.is_empty() && name.chars().all(plain) {
+                let path = folder.join(format!("{name}.yaml"));
+                add(&mut found, name, &shown, path.display().to_string());
+            }
+        }
+    }
+    for (name, _) in runbook::builtin::RUNBOOKS {
+        add(&mut found, name, "built in", "builtin".to_owned());
+    }
+    Ok(found)
+}
+
+fn add(found: &mut Vec<Listed>, name: &str, folder: &str, source: String) {
+    if let Some(first) = found.iter_mut().find(|listed| listed.name == name) {
+        first.shadows.push(source);
+        return;
+    }
+    let loaded = if source == "builtin" {
+        runbook::builtin(name).map_err(|error| told(&error))
+    } else {
+        load(&source)
+    };
+    let (title, problem) = match loaded {
+        Ok(runbook) => (Some(runbook.title.clone()), None),
+        Err(usage) => (None, Some(usage.brief())),
+    };
+    let (name, folder) = (name.to_owned(), folder.to_owned());
+    found.push(Listed { name, title, folder, source, shadows: Vec::new(), problem });
+}
+
 fn told(error: &LoadError) -> Usage {
     match error {
         LoadError::NotFound { help, .. } => Usage::new(error.to_string()).help(help.as_str()),

@@ -6,9 +6,12 @@ use std::future::Future;
 use std::io;
 use std::os::fd::AsFd;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::terminal;
+use crate::sys::signals;
 
 /// What the runtime opens for itself: epoll, its waker, a socket pair for signals and a copy of one
 /// end.
@@ -63,16 +66,22 @@ fn not_started(error: &io::Error) -> String {
     format!("inconclusive: cannot start, nothing was sent: {error}{limit}")
 }
 
-/// Waits for SIGINT or SIGTERM and notes it; for ever where signals cannot be watched.
-pub(super) async fn interrupt(noted: &Cell<bool>) {
-    let (Ok(mut int), Ok(mut term)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+/// The signals that end a run early. SIGHUP comes when the terminal goes away.
+const ENDING: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+/// Waits for SIGINT, SIGTERM or SIGHUP and notes which; for ever where signals cannot be watched. One
+/// that was ignored from the start (`nohup`) stays ignored. A second one ends the process at once.
+pub(super) async fn interrupt(noted: &Cell<Option<u8>>) {
+    let watched = ENDING.iter().filter(|number| !signals::is_ignored(**number));
+    let mut watched: FuturesUnordered<_> = watched
+        .filter_map(|number| Some((*number, signal(SignalKind::from_raw(*number)).ok()?)))
+        .map(|(number, mut signal)| async move { signal.recv().await.map(|()| number) })
+        .collect();
+    let Some(Some(number)) = watched.next().await else {
         return std::future::pending().await;
     };
-    tokio::select! {
-        _ = int.recv() => {}
-        _ = term.recv() => {}
+    for number in ENDING.iter().filter(|number| !signals::is_ignored(**number)) {
+        signals::restore_default(*number);
     }
-    noted.set(true);
+    noted.set(u8::try_from(number).ok());
 }

@@ -1,27 +1,33 @@
 //! The exit status, computed once from the result.
 
-use crate::model::report::Verdict;
+use crate::model::check::{Check, Outcome};
 
-/// Healthy, degraded, or simply done.
+/// Healthy, degraded, as expected, or simply done.
 pub(super) const DONE: u8 = 0;
-/// A fault was diagnosed.
+/// A fault was diagnosed, or a target is not as expected.
 pub(super) const FAULT: u8 = 1;
 /// The command line or a file it names cannot be used; nothing was sent.
 pub(super) const USAGE: u8 = 2;
 /// What decides could not be looked at.
 pub(super) const INCONCLUSIVE: u8 = 3;
-/// The user or the system ended the run (128 + SIGINT).
-pub(super) const INTERRUPTED: u8 = 130;
 
-/// Returns the exit status of a run.
-pub(super) fn of(verdict: Verdict, fail_on_degraded: bool, interrupted: bool) -> u8 {
-    match verdict {
-        _ if interrupted => INTERRUPTED,
-        Verdict::Degraded if fail_on_degraded => FAULT,
-        Verdict::Healthy | Verdict::Degraded => DONE,
-        Verdict::Fault => FAULT,
-        Verdict::Inconclusive => INCONCLUSIVE,
+/// Returns the exit status; `signal` is the one that ended the run. A failed target weighs more than one that could not be judged.
+pub(super) fn of(check: &Check, signal: Option<u8>) -> u8 {
+    let any = |outcome| check.count(outcome) > 0;
+    if signal.is_some() {
+        ended_by(signal)
+    } else if any(Outcome::Failed) {
+        FAULT
+    } else if any(Outcome::Error) || any(Outcome::Skipped) {
+        INCONCLUSIVE
+    } else {
+        DONE
     }
+}
+
+/// Returns 128 and the number of the signal that ended a run, as a shell says it.
+pub(super) fn ended_by(signal: Option<u8>) -> u8 {
+    signal.map_or(INCONCLUSIVE, |signal| 128u8.saturating_add(signal))
 }
 
 #[cfg(test)]
@@ -29,18 +35,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_verdict_has_its_status() {
+    fn every_outcome_has_its_status_and_a_signal_has_its_own() {
         let cases = [
-            (Verdict::Healthy, false, 0),
-            (Verdict::Healthy, true, 0),
-            (Verdict::Degraded, false, 0),
-            (Verdict::Degraded, true, 1),
-            (Verdict::Fault, false, 1),
-            (Verdict::Inconclusive, false, 3),
+            (vec![], 0),
+            (vec![Outcome::Passed], 0),
+            (vec![Outcome::Passed, Outcome::Failed, Outcome::Error], 1),
+            (vec![Outcome::Passed, Outcome::Error], 3),
+            (vec![Outcome::Passed, Outcome::Skipped], 3),
         ];
-        for (verdict, strict, status) in cases {
-            assert_eq!(of(verdict, strict, false), status, "{verdict:?}");
-            assert_eq!(of(verdict, strict, true), 130, "{verdict:?}");
+        for (outcomes, status) in cases {
+            let check = Check::sample(&outcomes);
+            assert_eq!(of(&check, None), status, "{outcomes:?}");
+            assert_eq!(of(&check, Some(2)), 130, "{outcomes:?}");
+            assert_eq!(of(&check, Some(15)), 143, "{outcomes:?}");
         }
     }
 }

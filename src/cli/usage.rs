@@ -23,6 +23,11 @@ impl Usage {
         Usage { problem: message.into(), help: None, whole: true }
     }
 
+    /// Returns the problem in one line, without its help.
+    pub(super) fn brief(&self) -> String {
+        self.problem.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    }
+
     /// Returns whether the message is complete and takes no help.
     pub(super) fn is_whole(&self) -> bool {
         self.whole

@@ -5,6 +5,7 @@
 
 mod arguments;
 pub mod ask;
+pub mod check;
 pub mod conclude;
 pub mod drive;
 mod effect;

@@ -2,10 +2,12 @@
 
 pub mod check;
 pub mod diagnosis;
+pub mod expect;
 pub mod graph;
 pub mod icmp;
 pub mod layer;
 pub mod outcome;
+pub mod pattern;
 pub mod report;
 pub mod server_report;
 pub mod target;

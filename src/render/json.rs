@@ -1,16 +1,18 @@
-//! JSON: the contract `tcpdoctor.report/1`, indented, one report per document.
+//! JSON: the contracts `tcpdoctor.report/1` (one report) and `tcpdoctor.check/1`, indented, one document.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-use crate::model::report::Report;
-use crate::render::Style;
+use crate::model::check::{Check, CheckResult};
 use crate::render::sanitise::is_unsafe;
 
-pub(super) fn write(report: &Report, _style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    write_json(report, out)
+pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
+    match &check.results[..] {
+        [CheckResult { report: Some(report), .. }] if check.alone => write_json(report, out),
+        _ => write_json(check, out),
+    }
 }
 
 /// Writes any value as indented JSON with a line end.
@@ -27,9 +29,20 @@ pub fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut dyn Write) -> io::
     out.write_all(b"\n")
 }
 
-struct Safe<'a>(PrettyFormatter<'a>);
+/// Writes any value as JSON on one line, with a line end; as [`write_json`] otherwise.
+///
+/// # Errors
+///
+/// Returns what writing to `out` met.
+pub fn write_json_line<T: Serialize + ?Sized>(value: &T, out: &mut dyn Write) -> io::Result<()> {
+    let safe = Safe(CompactFormatter);
+    value.serialize(&mut Serializer::with_formatter(&mut *out, safe))?;
+    out.write_all(b"\n")
+}
 
-impl Formatter for Safe<'_> {
+struct Safe<F>(F);
+
+impl<F: Formatter> Formatter for Safe<F> {
     fn write_string_fragment<W: ?Sized + Write>(
         &mut self,
         out: &mut W,

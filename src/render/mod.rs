@@ -1,46 +1,95 @@
-//! A report as text or JSON: pure, one file per format.
+//! Results in every format: pure, one file per format.
 //!
 //! A renderer takes finished values and a [`Style`] and writes bytes; it reads no clock, knows no
 //! terminal and decides no exit status. It is the first place where data from the network becomes
 //! text again, so every string passes [`sanitise`] on its way out.
 
+mod check_text;
 mod diagnosis;
+mod github;
+mod html;
 mod json;
+mod junit;
 mod layout;
 pub mod manual;
+mod markdown;
+mod nagios;
+pub mod ndjson;
 pub mod observed;
+mod prometheus;
 pub mod sanitise;
+mod sarif;
 mod settings;
 mod style;
+mod tap;
 mod text;
 mod words;
 
 use std::io::{self, Write};
 
-use crate::model::report::Report;
+use crate::model::check::Check;
 
-pub use json::write_json;
+pub use json::{write_json, write_json_line};
 pub use style::{Paint, Style};
 pub use words::duration;
 
-/// A format that a report can be written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A format that results can be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// For people at a terminal.
     Text,
-    /// For programs: the contract `tcpdoctor.report/1`.
+    /// For programs: the contracts `tcpdoctor.report/1` and `tcpdoctor.check/1`.
     Json,
+    /// One line of JSON for each target.
+    Ndjson,
+    /// JUnit XML, as Jenkins and GitLab read it.
+    Junit,
+    /// The Test Anything Protocol, version 14.
+    Tap,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Annotations of a GitHub Actions step.
+    Github,
+    /// Markdown, for tickets, comments and step summaries.
+    Markdown,
+    /// The line of a Nagios plugin.
+    Nagios,
+    /// Prometheus' text format, for the node exporter's textfile collector.
+    Prometheus,
+    /// One self-contained page.
+    Html,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 2] = [Format::Text, Format::Json];
+    pub const ALL: [Format; 11] = [
+        Format::Text,
+        Format::Json,
+        Format::Ndjson,
+        Format::Junit,
+        Format::Tap,
+        Format::Sarif,
+        Format::Github,
+        Format::Markdown,
+        Format::Nagios,
+        Format::Prometheus,
+        Format::Html,
+    ];
 
     /// Returns the name used on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Format::Text => "text",
             Format::Json => "json",
+            Format::Ndjson => "ndjson",
+            Format::Junit => "junit",
+            Format::Tap => "tap",
+            Format::Sarif => "sarif",
+            Format::Github => "github",
+            Format::Markdown => "markdown",
+            Format::Nagios => "nagios",
+            Format::Prometheus => "prometheus",
+            Format::Html => "html",
         }
     }
 
@@ -49,15 +98,24 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
-    /// Writes the report.
+    /// Writes the results.
     ///
     /// # Errors
     ///
     /// Returns what writing to `out` met.
-    pub fn write(self, report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(self, check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         match self {
-            Format::Text => text::write(report, style, out),
-            Format::Json => json::write(report, style, out),
+            Format::Text => text::write(check, style, out),
+            Format::Json => json::write(check, out),
+            Format::Ndjson => ndjson::write(check, out),
+            Format::Junit => junit::write(check, out),
+            Format::Tap => tap::write(check, out),
+            Format::Sarif => sarif::write(check, out),
+            Format::Github => github::write(check, out),
+            Format::Markdown => markdown::write(check, out),
+            Format::Nagios => nagios::write(check, out),
+            Format::Prometheus => prometheus::write(check, out),
+            Format::Html => html::write(check, style, out),
         }
     }
 }

@@ -37,7 +37,8 @@ impl Observed {
     pub fn write(&self, format: Format, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         match format {
             Format::Json => write_json(self, out),
-            Format::Text => self.text(style, out),
+            // The command line refuses the others: they are about targets.
+            _ => self.text(style, out),
         }
     }
 

@@ -2,14 +2,23 @@
 
 use std::io::{self, Write};
 
+use crate::model::check::{Check, CheckResult};
 use crate::model::layer::Layer;
 use crate::model::outcome::Why;
 use crate::model::report::{Report, Status, StepEntry, Verdict};
 use crate::render::layout::{pad, pad_left, wrap, wrap_at_most};
 use crate::render::sanitise::{line, prose};
-use crate::render::{Paint, Style, diagnosis, settings, words};
+use crate::render::{Paint, Style, check_text, diagnosis, settings, words};
 
-pub(super) fn write(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    match &check.results[..] {
+        [CheckResult { report: Some(report), .. }] if check.alone => whole(report, style, out),
+        _ => check_text::write(check, style, out),
+    }
+}
+
+/// Writes one report.
+pub(super) fn whole(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     headline(report, style, out)?;
     ladder(report, style, out)?;
     if let Some(diagnosis) = &report.diagnosis {

@@ -8,6 +8,7 @@
 //! | expressions are parsed and checked against the probes' types | `expr`, `types` |
 //! | the steps are judged as a whole: cycles, cases, unknowns | `graph` |
 //! | problems become text for people | `problem`, `code` |
+//! | the tree becomes boxes and arrows | `drawing` |
 //!
 //! Nothing after loading can fail for a reason of the file's own.
 
@@ -18,6 +19,7 @@ pub mod builtin;
 mod catalogue;
 pub mod code;
 mod conclusion;
+pub mod drawing;
 pub mod expr;
 mod graph;
 pub mod load;

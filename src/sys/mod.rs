@@ -21,6 +21,7 @@ pub mod owners;
 pub mod procfs;
 pub mod resolver;
 pub mod rtnl;
+pub mod signals;
 pub mod sock_diag;
 pub mod socket;
 pub mod syn;
