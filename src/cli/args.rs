@@ -120,6 +120,9 @@ pub(super) struct Global {
     /// Never ask; take the answer that the runbook provides for this case
     #[arg(long, global = true)]
     pub(super) no_input: bool,
+    /// For screen readers and recordings: no redrawing, no colour, no marks beyond ASCII
+    #[arg(long, global = true)]
+    pub(super) plain: bool,
     /// Look at IPv4 only
     #[arg(short = '4', long = "ipv4", global = true, conflicts_with = "v6")]
     pub(super) v4: bool,

@@ -29,11 +29,11 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
     deliver::check(global)?;
     let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget: global.budget() };
     let interrupted = Cell::new(None);
-    let progress = Progress::begin(global);
+    let progress = Progress::of(global, Some(&plan.target.input));
     let report = runtime::run(engine::run(plan, runtime::interrupt(&interrupted), |event| {
         progress.event(event)
     }));
-    progress.settle();
+    progress.settle(!terminal::is_terminal());
     let Some(report) = report else {
         return Ok(status::INCONCLUSIVE);
     };

@@ -9,6 +9,7 @@ mod diagnose;
 mod explain;
 mod fail_on;
 mod files;
+mod ladder;
 mod nearest;
 mod params;
 mod probe;

@@ -11,6 +11,7 @@ mod html;
 mod json;
 mod junit;
 mod layout;
+pub mod live;
 pub mod manual;
 mod markdown;
 mod nagios;
