@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 mod check;
+mod diagnose;
 
 use std::ffi::OsString;
 use std::io;
@@ -15,6 +16,7 @@ use crate::cli::{status, terminal};
 use crate::render::Format;
 
 pub(super) use check::CheckArgs;
+pub(super) use diagnose::DiagnoseArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,13 +52,7 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Find out why a connection to TARGET fails, step by step
-    Diagnose {
-        /// host:port, [v6]:port, or a URL whose scheme gives the port (https://…, postgres://…); not
-        /// needed for a runbook about this machine alone
-        target: Option<String>,
-        #[command(flatten)]
-        judge: Judge,
-    },
+    Diagnose(Box<DiagnoseArgs>),
     /// Check many targets against what is expected of them; never asks
     Check(Box<CheckArgs>),
     /// Run one probe and show what it saw; without NAME, list the probes

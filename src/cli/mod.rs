@@ -2,18 +2,24 @@
 //!
 //! stdout carries only the chosen format; messages and progress go to stderr.
 
+mod answers;
 mod args;
 mod check;
+mod conversation;
 mod deliver;
 mod diagnose;
 mod explain;
 mod fail_on;
 mod files;
 mod ladder;
+mod menu;
 mod nearest;
+mod other_end;
 mod params;
+mod paste;
 mod probe;
 mod progress;
+mod prompt;
 mod replay;
 mod runbook;
 mod runbooks;
@@ -34,7 +40,7 @@ pub fn main() -> ExitCode {
     };
     let global = &args.global;
     let ended = match &args.command {
-        Command::Diagnose { target, judge } => diagnose::run(global, target.as_deref(), judge),
+        Command::Diagnose(args) => diagnose::run(global, args),
         Command::Check(check) => check::run(global, check),
         Command::Probe { name, target, with } => {
             probe::run(global, name.as_deref(), target.as_deref(), with)

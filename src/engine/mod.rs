@@ -10,6 +10,7 @@ pub mod conclude;
 pub mod drive;
 mod effect;
 pub mod facts;
+pub mod other_end;
 pub mod report;
 #[cfg(test)]
 mod session_tests;

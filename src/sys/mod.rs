@@ -28,4 +28,5 @@ pub mod syn;
 pub mod syn_data;
 pub mod sysctl;
 pub mod tcp;
+pub mod tty;
 pub mod udp;
