@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use crate::cli::args::Global;
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{files, status, terminal};
+use crate::cli::{files as file, status, terminal};
 use crate::model::check::Check;
 use crate::render::{Format, Style};
 
@@ -35,8 +35,22 @@ pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
     deliver(global, ended, |format, style, out| format.write(check, style, out))
 }
 
-/// Checks that the files of `--output` can be written, before anything is sent.
+/// Checks, for a command that writes results, that no picture of a runbook is asked for, and that the
+/// files of `--output` can be written, before anything is sent.
 pub(super) fn check(global: &Global) -> Result<(), Usage> {
+    let mut asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
+    if let Some(picture) = asked.find(|format| Format::PICTURES.contains(format)) {
+        let name = picture.name();
+        return Err(Usage::new(format!("this command does not write {name}")).help(format!(
+            "for the tree with the way taken: save the report with --output json=FILE, then \
+             tcpdoctor runbook graph --report FILE --format {name}"
+        )));
+    }
+    files(global)
+}
+
+/// Checks that the files of `--output` can be written.
+pub(super) fn files(global: &Global) -> Result<(), Usage> {
     let mut seen = HashSet::new();
     for (_, path) in &global.output {
         let shown = quoted(&path.to_string_lossy());
@@ -44,7 +58,7 @@ pub(super) fn check(global: &Global) -> Result<(), Usage> {
             return Err(Usage::new(format!("--output names {shown} twice"))
                 .help("give each format a file of its own"));
         }
-        if let Some(objection) = files::objection(path) {
+        if let Some(objection) = file::objection(path) {
             return Err(Usage::new(format!("--output cannot write {shown}: {objection}"))
                 .help("name a file in a directory that exists"));
         }
@@ -63,7 +77,7 @@ pub(super) fn deliver(
     for (format, path) in &global.output {
         let mut bytes = Vec::new();
         let written = write(*format, &terminal::file_style(global), &mut bytes)
-            .and_then(|()| files::write_whole(path, &bytes));
+            .and_then(|()| file::write_whole(path, &bytes));
         if let Err(error) = written {
             let shown = quoted(&path.to_string_lossy());
             terminal::complain(&format!("error: {shown} could not be written: {error}"));

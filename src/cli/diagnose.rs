@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use crate::cli::args::{DiagnoseArgs, Global};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{
-    answers, conversation, deliver, fail_on, other_end, params, runbooks, runtime, status,
+    answers, conversation, deliver, fail_on, other_end, params, permits, runbooks, runtime, status,
 };
 use crate::engine::{Plan, Session};
 use crate::model::check::Check;
 use crate::model::report::{Report, TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
-use crate::runbook::{Arg, Kind, Runbook};
+use crate::runbook::Runbook;
 use crate::sys::caps;
 
 /// Diagnoses a target; returns the exit status.
@@ -35,7 +35,10 @@ pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
     let fail_on = fail_on::parse(&args.judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
     let target = entry.clone();
-    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget: global.budget() };
+    let permit = permits::of(global, &runbook)?;
+    permits::tell(global, [&*runbook]);
+    let budget = global.budget();
+    let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget, permit };
     let mut session = Session::new(plan);
     for (step, reply) in answers {
         if let Some(outcome) = reply.outcome() {
@@ -95,7 +98,7 @@ fn without_target(global: &Global) -> Result<(TargetEntry, Arc<Runbook>), Usage>
         return Err(needed("diagnose".to_owned()));
     };
     let runbook = runbooks::load(name)?;
-    if needs_target(&runbook) {
+    if runbook.needs_target() {
         return Err(needed(format!("runbook {}", runbook.name)));
     }
     let entry = TargetEntry {
@@ -106,22 +109,6 @@ fn without_target(global: &Global) -> Result<(TargetEntry, Arc<Runbook>), Usage>
         family: global.family().to_owned(),
     };
     Ok((entry, runbook))
-}
-
-/// Whether a probe of the runbook, or of one that it uses, is given a part of the target.
-fn needs_target(runbook: &Runbook) -> bool {
-    let given = |with: &[(String, Arg)]| {
-        with.iter().any(|(_, arg)| match arg {
-            Arg::Literal(_) => false,
-            Arg::Expr(expr) => expr.source().contains("target."),
-            Arg::Text(text) => text.source().contains("target."),
-        })
-    };
-    runbook.steps.iter().any(|step| match &step.kind {
-        Kind::Probe { with, .. } => given(with),
-        Kind::Use { runbook, with } => given(with) || needs_target(runbook),
-        Kind::Ask { .. } | Kind::Decide => false,
-    })
 }
 
 /// Turns a target into the report's form, with the family asked for.

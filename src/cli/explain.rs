@@ -127,7 +127,11 @@ fn diagnosis(entry: &Entry) -> Page {
     for remedy in &entry.remedies {
         let text = shown(remedy.text.source());
         let text = text.trim().trim_end_matches([':', '.']);
-        parts.push(Part::Text(format!("{text} ({})", remedy_place(remedy.place))));
+        let place = remedy_place(remedy.place);
+        parts.push(Part::Text(match &remedy.when {
+            Some(when) => format!("{text} ({place}, when {})", when.source()),
+            None => format!("{text} ({place})"),
+        }));
         parts.extend(remedy.command.iter().map(|command| Part::Command(shown(command.source()))));
     }
     if !entry.lookalikes.is_empty() {
@@ -149,6 +153,7 @@ fn diagnosis(entry: &Entry) -> Page {
             "text": remedy.text.source(),
             "command": remedy.command.as_ref().map(|command| command.source()),
             "where": remedy.place,
+            "when": remedy.when.as_ref().map(|when| when.source()),
         })).collect::<Vec<_>>(),
         "lookalikes": entry.lookalikes.iter().map(|other| json!({
             "id": other.id,

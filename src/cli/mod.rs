@@ -17,6 +17,7 @@ mod nearest;
 mod other_end;
 mod params;
 mod paste;
+mod permits;
 mod probe;
 mod progress;
 mod prompt;

@@ -39,7 +39,8 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
     Ok(deliver::results(global, status::of(&check, None), &check))
 }
 
-fn read(file: &str) -> Result<Report, Usage> {
+/// Reads a saved report; `-` is stdin.
+pub(super) fn read(file: &str) -> Result<Report, Usage> {
     let shown = if file == "-" { "stdin".to_owned() } else { quoted(file) };
     let read = match file {
         "-" => files::read_stdin(MOST_BYTES),

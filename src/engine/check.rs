@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use crate::engine::{Plan, run};
+use crate::engine::{Permit, Plan, run};
 use crate::model::check::{Check, CheckResult, Outcome, SCHEMA};
 use crate::model::expect::{Expect, FailOn, judge};
 use crate::model::report::{TargetEntry, Tool, Vantage};
@@ -35,6 +35,8 @@ pub struct Job {
     pub expect: Expect,
     /// How long one run may take.
     pub budget: Duration,
+    /// What may be touched besides the target.
+    pub permit: Permit,
     /// Whether and how often to look again.
     pub retry: Option<Retry>,
 }
@@ -209,6 +211,7 @@ impl Course<'_> {
             runbook: Arc::clone(&job.runbook),
             params: job.params.clone(),
             budget: left.map_or(job.budget, |left| left.min(job.budget)),
+            permit: job.permit.clone(),
         };
         // A run is large; those that wait for their turn are many.
         let report = Box::pin(run(plan, std::future::pending(), |_| {})).await;

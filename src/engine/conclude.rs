@@ -9,7 +9,7 @@ use crate::model::layer::Layer;
 use crate::model::outcome::Why;
 use crate::model::report::Verdict;
 use crate::runbook::expr::{Bindings, Expr, Known};
-use crate::runbook::{Catalogue, Conclusion, Entry};
+use crate::runbook::{Catalogue, Conclusion, Entry, RemedyText};
 
 /// Builds the diagnosis of a conclusion; evidence is added by the walk.
 pub fn diagnosis(catalogue: &Catalogue, conclusion: &Conclusion, names: &Bindings) -> Diagnosis {
@@ -46,6 +46,10 @@ pub fn inconclusive(catalogue: &Catalogue, title: &str, why: &Why, names: &Bindi
     let (id, capability) = match why {
         Why::Failed { errno, .. } if errno == "EMFILE" || errno == "ENFILE" => {
             ("tcp.fd_exhausted", "")
+        }
+        // An option of ours, not a capability of the kernel's.
+        Why::NotPermitted { capability, .. } if capability.starts_with("--") => {
+            ("inconclusive.not_allowed", capability.as_str())
         }
         Why::NotPermitted { capability, .. } => ("inconclusive.permission", capability.as_str()),
         Why::Budget | Why::Interrupted => ("inconclusive.budget", ""),
@@ -85,7 +89,10 @@ fn words_of(
 }
 
 fn fill(entry: &Entry, with: &Bindings) -> Diagnosis {
-    let remedies = entry.remedies.iter().map(|remedy| Remedy {
+    let met = |remedy: &&RemedyText| {
+        remedy.when.as_ref().is_none_or(|when| when.eval(with).truth() == Some(true))
+    };
+    let remedies = entry.remedies.iter().filter(met).map(|remedy| Remedy {
         text: remedy.text.fill(with),
         command: remedy.command.as_ref().map(|command| command.fill_command(with)),
         place: remedy.place,

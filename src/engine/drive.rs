@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::ask::{Question, Reply};
 use crate::engine::facts::{Fact, Facts, Timing, base_bindings};
+use crate::engine::permit::Permit;
 use crate::engine::report::{Frame, assemble, visited};
 use crate::engine::walk::{Early, Effect, End, Need, Walk, onward, walk};
 use crate::model::layer::Layer;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub params: Map<String, Value>,
     /// How long the whole run may take.
     pub budget: Duration,
+    /// What may be touched besides the target.
+    pub permit: Permit,
 }
 
 /// What happens during a run, one way.
@@ -93,10 +96,11 @@ impl Session {
     /// Begins a run in which nothing is known yet.
     pub fn new(plan: Plan) -> Session {
         let base = base_bindings(&plan.target, &plan.params);
+        let facts = Facts::live(plan.permit.clone());
         Session {
             plan,
             base,
-            facts: Facts::default(),
+            facts,
             started_at: clock::utc_now(),
             worked: Duration::ZERO,
             other_end: None,

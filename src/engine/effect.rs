@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::engine::arguments::arguments;
 use crate::engine::ask::Question;
 use crate::model::diagnosis::{Diagnosis, RuledOut};
 use crate::model::outcome::Why;
 use crate::model::report::Status;
 use crate::probe::Spec;
-use crate::runbook::expr::Bindings;
-use crate::runbook::{Kind, Runbook, Step};
+use crate::runbook::{Branch, Step};
 
 /// Where the walk stands.
 #[derive(Debug)]
@@ -49,6 +47,8 @@ pub struct Visit<'a> {
     pub to: String,
     /// Why it could not look.
     pub unknown: Option<Why>,
+    /// The way out that was taken; `None` when the step has none for this case.
+    pub branch: Option<&'a Branch>,
 }
 
 /// What the walk needs next.
@@ -93,39 +93,4 @@ pub enum End {
     Healthy,
     /// A diagnosis.
     Concluded(Box<Diagnosis>),
-}
-
-/// Asks for a probe, with those that may start early.
-pub(super) fn needed<'a>(
-    runbook: &'a Runbook,
-    step: &'a Step,
-    key: &str,
-    spec: &'static Spec,
-    args: Value,
-    names: &Bindings,
-    prefix: &str,
-) -> Effect<'a> {
-    let need = |step: &'a Step, key: String, spec, args| Need {
-        key,
-        step,
-        title: step.title.fill(names),
-        spec,
-        args,
-    };
-    let mut early = Vec::new();
-    for meanwhile in &step.meanwhile {
-        for &other in &meanwhile.start {
-            let other = &runbook.steps[other];
-            let Kind::Probe { spec, with } = &other.kind else {
-                continue;
-            };
-            // What cannot be filled in yet cannot be started yet.
-            let Ok(args) = arguments(spec, with, names) else {
-                continue;
-            };
-            let key = format!("{prefix}{}", other.id);
-            early.push(Early { after: meanwhile.after, need: need(other, key, spec, args) });
-        }
-    }
-    Effect::Run(Box::new(need(step, key.to_owned(), spec, args)), early)
 }

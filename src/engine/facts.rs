@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::engine::permit::Permit;
 use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{Report, TargetEntry};
 use crate::runbook::expr::Bindings;
@@ -38,6 +39,8 @@ pub struct Facts {
     attended: bool,
     /// Steps whose diagnosis does not end the walk, because the user wants to see further.
     passed: BTreeSet<String>,
+    /// What may be touched; `None` when nothing will be, so that nothing is checked.
+    permit: Option<Permit>,
 }
 
 impl Facts {
@@ -60,12 +63,23 @@ impl Facts {
             closed: Some(Why::Depends { on: "a recorded observation".to_owned() }),
             attended: false,
             passed: passed(report),
+            permit: None,
         }
     }
 
     /// Knows that nothing can be looked at, and why.
     pub fn blind(why: Why) -> Facts {
         Facts { closed: Some(why), ..Facts::default() }
+    }
+
+    /// Begins a live run, which may touch what the permit says.
+    pub fn live(permit: Permit) -> Facts {
+        Facts { permit: Some(permit), ..Facts::default() }
+    }
+
+    /// Returns what may be touched.
+    pub(super) fn permit(&self) -> Option<&Permit> {
+        self.permit.as_ref()
     }
 
     /// Finds a step's outcome.

@@ -5,10 +5,10 @@ use crate::engine::facts::{Facts, base_bindings};
 use crate::engine::walk::{Effect, End, Visit, Walk, walk};
 use crate::model::outcome::Outcome;
 use crate::model::report::{
-    BranchEntry, Report, RunbookEntry, SCHEMA, Status, StepEntry, TargetEntry, Tool, Vantage,
-    Verdict,
+    BranchEntry, FileEntry, Report, RunbookEntry, SCHEMA, Status, StepEntry, TargetEntry, Tool,
+    Vantage, Verdict,
 };
-use crate::runbook::{Kind, Runbook, Step};
+use crate::runbook::{Kind, Runbook, RunbookFile, Step};
 
 /// What a report says besides the walk.
 pub struct Frame {
@@ -81,6 +81,8 @@ pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) 
             name: runbook.name.clone(),
             source: runbook.source.clone(),
             sha256: runbook.sha256.clone(),
+            files: files(runbook),
+            shadows: runbook.shadows.clone(),
         },
         params: frame.params,
         started_at: frame.started_at,
@@ -91,6 +93,13 @@ pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) 
         path: visits.iter().map(|visit| visit.key.clone()).collect(),
         steps: steps(runbook, &visits, facts),
     }
+}
+
+fn files(runbook: &Runbook) -> Vec<FileEntry> {
+    let entry =
+        |file: &RunbookFile| FileEntry { source: file.source.clone(), sha256: file.sha256.clone() };
+    let several = runbook.files.len() > 1;
+    runbook.files.iter().filter(|_| several).map(entry).collect()
 }
 
 fn steps(runbook: &Runbook, visits: &[Visit<'_>], facts: &Facts) -> Vec<StepEntry> {

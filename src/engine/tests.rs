@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::drive::{Event, Plan, run, unable};
 use crate::engine::facts::{Fact, Facts, base_bindings};
+use crate::engine::permit::Permit;
 use crate::engine::report::{Frame, assemble, replay};
 use crate::engine::walk::{Effect, End, walk};
 use crate::model::outcome::{Outcome, Why};
@@ -15,7 +16,7 @@ use crate::runbook::{self, Library, Runbook};
 
 pub(super) fn book(steps: &str) -> Arc<Runbook> {
     let head = "format: 1\nname: t\ntitle: T\nparams:\n  most: {type: float, default: 5}\nstart: a\nsteps:\n";
-    let own = "diagnoses:\n  x-t.bad: {layer: host, severity: critical, location: target, title: Bad, summary: \"{{ n }} lost\", meaning: M., needs: [n], lookalikes: {host.down: ask it, icmp.loss: look}}\n  x-t.odd: {layer: host, severity: warning, location: target, title: Odd, summary: S, meaning: M.}\n";
+    let own = "diagnoses:\n  x-t.bad: {layer: host, severity: critical, location: target, title: Bad, summary: \"{{ n }} lost\", meaning: M., needs: [n], remedies: [{text: Many., where: here, when: n > 3}, {text: Few., where: here, when: n < 4}, {text: Neither., where: here, when: n.what == 1}], lookalikes: {host.down: ask it, icmp.loss: look}}\n  x-t.odd: {layer: host, severity: warning, location: target, title: Odd, summary: S, meaning: M.}\n";
     match runbook::parse("t.yaml", &format!("{head}{steps}{own}"), None) {
         Ok(book) => Arc::new(book),
         Err(errors) => panic!("{}", errors.render()),
@@ -128,6 +129,8 @@ fn a_conclusion_carries_place_evidence_exclusions_and_alternatives() {
     assert_eq!(diagnosis.ruled_out[0].why, "5 answered");
     let others: Vec<_> = diagnosis.alternatives.iter().map(|a| a.id.as_str()).collect();
     assert_eq!(others, ["icmp.loss"], "what was ruled out is no alternative");
+    let remedies: Vec<_> = diagnosis.remedies.iter().map(|r| r.text.as_str()).collect();
+    assert_eq!(remedies, ["Many."], "a remedy is told when its condition is met");
     assert_eq!(report.path, ["a", "b"]);
     assert_eq!(report.steps[0].branch.as_ref().map(|b| b.to.as_str()), Some("b"));
 }
@@ -344,7 +347,14 @@ fn a_review_of_the_kernel_concludes_only_what_grows_or_is_off() {
 }
 
 pub(super) fn plan(book: Arc<Runbook>, budget: Duration) -> Plan {
-    Plan { target: target(), vantage: vantage(), runbook: book, params: params(), budget }
+    Plan {
+        target: target(),
+        vantage: vantage(),
+        runbook: book,
+        params: params(),
+        budget,
+        permit: Permit::default(),
+    }
 }
 
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {

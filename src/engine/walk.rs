@@ -9,29 +9,42 @@ use serde_json::{Value, json};
 use crate::engine::arguments::{arguments, defaults};
 use crate::engine::ask;
 use crate::engine::conclude;
-use crate::engine::effect::needed;
 pub use crate::engine::effect::{Early, Effect, End, Need, Visit, Walk};
 use crate::engine::facts::Facts;
+use crate::engine::permit::Circle;
 use crate::model::diagnosis::{Diagnosis, Evidence, RuledOut};
 use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{Status, Verdict};
+use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Known};
 use crate::runbook::{Branch, Catalogue, Kind, Next, Runbook, Step};
 
 /// Walks `runbook` as far as the facts lead.
 pub fn walk<'a>(runbook: &'a Runbook, base: &Bindings, facts: &Facts) -> Walk<'a> {
+    watched(runbook, base, facts, &mut |_, _| {})
+}
+
+/// Walks as [`walk`] does, and shows every step as it is left, with the names that it saw.
+pub fn watched<'a>(
+    runbook: &'a Runbook,
+    base: &Bindings,
+    facts: &Facts,
+    watch: &mut dyn FnMut(&Visit<'a>, &Bindings),
+) -> Walk<'a> {
     let mut walker = Walker {
         facts,
+        watch,
         catalogue: &runbook.catalogue,
         visits: Vec::new(),
         findings: Vec::new(),
         ruled_out: Vec::new(),
         used: None,
+        circle: Circle::new(facts.permit(), runbook, base),
         passed: Vec::new(),
     };
     let effect = match walker.runbook(runbook, base.clone(), "") {
         Flow::Stop(effect) => effect,
-        Flow::End(end) => Effect::Done(walker.judge(end)),
+        Flow::End(end, _) => Effect::Done(walker.judge(end)),
     };
     let Walker { visits, findings, ruled_out, .. } = walker;
     Walk { visits, findings, ruled_out, effect }
@@ -39,6 +52,7 @@ pub fn walk<'a>(runbook: &'a Runbook, base: &Bindings, facts: &Facts) -> Walk<'a
 
 struct Walker<'a, 'f> {
     facts: &'f Facts,
+    watch: &'f mut dyn FnMut(&Visit<'a>, &Bindings),
     catalogue: &'a Catalogue,
     visits: Vec<Visit<'a>>,
     findings: Vec<Diagnosis>,
@@ -47,11 +61,14 @@ struct Walker<'a, 'f> {
     used: Option<End>,
     /// What was concluded where the walk went on all the same.
     passed: Vec<Diagnosis>,
+    /// What may be contacted.
+    circle: Circle<'f>,
 }
 
 enum Flow<'a> {
     Stop(Effect<'a>),
-    End(End),
+    /// How a runbook ended, and what its steps saw.
+    End(End, Bindings),
 }
 
 /// What a step knows when it comes to its branches.
@@ -88,10 +105,10 @@ impl<'a> Walker<'a, '_> {
                             self.passed.push(*diagnosis);
                             at = next;
                         }
-                        None => return Flow::End(End::Concluded(diagnosis)),
+                        None => return Flow::End(End::Concluded(diagnosis), names),
                     }
                 }
-                Leave::End(end) => return Flow::End(end),
+                Leave::End(end) => return Flow::End(end, names),
             }
         }
         unreachable!("a checked runbook has no cycle")
@@ -143,12 +160,21 @@ impl<'a> Walker<'a, '_> {
                         Some(outcome) => outcome,
                         None => match self.facts.missing() {
                             Some(outcome) => outcome,
-                            None => {
-                                return Err(needed(runbook, step, key, spec, args, names, prefix));
-                            }
+                            None => match self.circle.objection(spec, &args) {
+                                Some(why) => Outcome::Unknown(why),
+                                None => {
+                                    let need = (*spec, args);
+                                    return Err(
+                                        self.needed(runbook, step, key, need, names, prefix)
+                                    );
+                                }
+                            },
                         },
                     },
                 };
+                if let Some(fact) = self.facts.find(key) {
+                    self.circle.learn(spec, fact);
+                }
                 Ok(match outcome {
                     Outcome::Seen(seen) => Looked::Seen(Some(seen)),
                     Outcome::Unknown(why) => Looked::Unknown(why),
@@ -191,14 +217,52 @@ impl<'a> Walker<'a, '_> {
                 inner.values.insert("params".to_owned(), Value::Object(params));
                 match self.runbook(used, inner, &format!("{key}/")) {
                     Flow::Stop(effect) => Err(effect),
-                    Flow::End(end) => {
-                        let seen = used_result(&end);
+                    Flow::End(end, names) => {
+                        let seen = used_result(&end, used, names);
                         self.used = Some(end);
                         Ok(Looked::Seen(Some(seen)))
                     }
                 }
             }
         }
+    }
+
+    /// Asks for a probe to be run, and for those that may start while it is waiting.
+    fn needed(
+        &self,
+        runbook: &'a Runbook,
+        step: &'a Step,
+        key: &str,
+        (spec, args): (&'static Spec, Value),
+        names: &Bindings,
+        prefix: &str,
+    ) -> Effect<'a> {
+        let need = |step: &'a Step, key: String, spec, args| Need {
+            key,
+            step,
+            title: step.title.fill(names),
+            spec,
+            args,
+        };
+        let mut early = Vec::new();
+        for meanwhile in &step.meanwhile {
+            for &other in &meanwhile.start {
+                let other = &runbook.steps[other];
+                let Kind::Probe { spec, with } = &other.kind else {
+                    continue;
+                };
+                // What cannot be filled in yet, or may not be, cannot be started yet.
+                let Ok(args) = arguments(spec, with, names) else {
+                    continue;
+                };
+                if self.circle.objection(spec, &args).is_some() {
+                    continue;
+                }
+                let key = format!("{prefix}{}", other.id);
+                early.push(Early { after: meanwhile.after, need: need(other, key, spec, args) });
+            }
+        }
+        Effect::Run(Box::new(need(step, key.to_owned(), spec, args)), early)
     }
 
     /// Chooses the branch, records the visit and says where it leads.
@@ -245,7 +309,7 @@ impl<'a> Walker<'a, '_> {
         for (id, why) in branch.map_or(&[][..], |branch| &branch.rules_out) {
             self.ruled_out.push(RuledOut { id: id.clone(), why: why.fill(names) });
         }
-        self.visits.push(Visit {
+        let visit = Visit {
             key: key.to_owned(),
             step,
             title,
@@ -261,7 +325,10 @@ impl<'a> Walker<'a, '_> {
                 .map(|when| when.source().to_owned()),
             to: leave.name(),
             unknown: blind,
-        });
+            branch,
+        };
+        (self.watch)(&visit, names);
+        self.visits.push(visit);
         if let Leave::End(End::Concluded(diagnosis)) = &mut leave {
             match branch.map(|branch| &branch.next) {
                 Some(Next::Conclude(conclusion)) => {
@@ -391,11 +458,15 @@ fn brief(step: &Step, seen: Option<&Value>, names: &Bindings) -> Option<String> 
     }
 }
 
-fn used_result(end: &End) -> Value {
+fn used_result(end: &End, runbook: &Runbook, mut names: Bindings) -> Value {
+    let ids = runbook.steps.iter().map(|step| &step.id);
+    let seen = ids.filter_map(|id| Some((id.clone(), names.values.remove(id)?)));
+    let steps = Value::Object(seen.collect());
     match end {
-        End::Healthy => json!({"verdict": "healthy", "id": null}),
+        End::Healthy => json!({"verdict": "healthy", "id": null, "steps": steps}),
         End::Concluded(diagnosis) => {
-            json!({"verdict": conclude::verdict_of(diagnosis).name(), "id": diagnosis.id})
+            let verdict = conclude::verdict_of(diagnosis).name();
+            json!({"verdict": verdict, "id": diagnosis.id, "steps": steps})
         }
     }
 }

@@ -154,7 +154,8 @@ impl Graph {
         for entry in &report.steps {
             let from = self.nodes.iter().position(|node| node.taken && node.id == entry.id);
             let Some(from) = from else { continue };
-            if let Some(taken) = self.way_out(from, entry) {
+            let ends = report.path.last() == Some(&entry.id);
+            if let Some(taken) = self.way_out(from, entry, ends) {
                 self.edges[taken].taken = true;
                 self.nodes[self.edges[taken].to].taken = true;
             }
@@ -174,7 +175,7 @@ impl Graph {
     ///
     /// A report names the diagnosis that an end stands for, and does not say which of the arms without
     /// a condition was taken: the one that leads there, of several the likeliest.
-    fn way_out(&self, from: usize, entry: &StepEntry) -> Option<usize> {
+    fn way_out(&self, from: usize, entry: &StepEntry, ends: bool) -> Option<usize> {
         let branch = entry.branch.as_ref()?;
         let answer = entry.observation.as_ref().and_then(|seen| seen.get("answer"));
         let answer = answer.and_then(serde_json::Value::as_str);
@@ -188,7 +189,7 @@ impl Graph {
         };
         let exact = |edge: &Edge| self.nodes[edge.to].id == branch.to;
         let stands_in = |edge: &Edge| {
-            matches!(self.nodes[edge.to].kind, NodeKind::Inconclusive | NodeKind::AsUsed)
+            ends && matches!(self.nodes[edge.to].kind, NodeKind::Inconclusive | NodeKind::AsUsed)
         };
         // Branches are tried in their order, and so are the arrows.
         let find = |target_fits: &dyn Fn(&Edge) -> bool| {

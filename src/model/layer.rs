@@ -50,7 +50,7 @@ impl Layer {
     ];
 
     /// Returns the name used in YAML, JSON and on the terminal.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Layer::Vantage => "vantage",
             Layer::Link => "link",

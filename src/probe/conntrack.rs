@@ -29,8 +29,14 @@ pub struct ConntrackArgs {
     /// How long to watch the counters, in milliseconds.
     #[serde(default = "default_window_ms")]
     pub window_ms: u32,
+    /// Whether to list the table when that is permitted; without it only the counts are read.
+    #[serde(default = "yes")]
+    pub list: bool,
 }
 
+fn yes() -> bool {
+    true
+}
 fn default_window_ms() -> u32 {
     200
 }
@@ -148,13 +154,18 @@ impl Probe for Conntrack {
         if !seen.active {
             return Ok(seen);
         }
-        "hidden (needs CAP_NET_ADMIN)".clone_into(&mut seen.busiest);
+        match args.list {
+            true => "hidden (needs CAP_NET_ADMIN)".clone_into(&mut seen.busiest),
+            false => "not listed".clone_into(&mut seen.busiest),
+        }
         let before = conntrack::statistics().unwrap_or_default();
         let wanted = Wanted { address, port: args.port, most: MOST_ENTRIES };
         let small = number("count").is_some_and(|count: i64| count <= MOST_LISTED);
-        let listing = small.then(|| tokio::task::spawn_blocking(move || conntrack::table(&wanted)));
+        let listing = (small && args.list)
+            .then(|| tokio::task::spawn_blocking(move || conntrack::table(&wanted)));
         tokio::time::sleep(Duration::from_millis(args.window_ms.into())).await;
         seen.without_privilege = match listing {
+            None if !args.list => None,
             None => Some(format!("a table of more than {MOST_LISTED} entries is not listed")),
             Some(listing) => match listing.await {
                 Ok(Ok(table)) => {

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys::counters::{LinkSnapshot, Snapshot};
 use crate::sys::tcp::{Attempt, Syn, SynAnswer};
 use crate::sys::{clock, errno, host};
@@ -100,6 +100,7 @@ impl Probe for Counters {
     const ID: &'static str = "counters";
     const DOC: &'static str = "Watches the kernel's network counters while it sends a known number of \
         SYNs, which shows whether they leave this machine.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "address", port: Some("port") }];
     type Args = CountersArgs;
     type Seen = CountersSeen;
 

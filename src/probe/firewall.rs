@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys;
 use crate::sys::netlink::NetlinkError;
 use crate::wire::nft::{Family, Ruleset};
@@ -115,6 +115,8 @@ pub struct DecidingRule {
     pub handle: Option<u64>,
     /// The rule as nft would print it, or `policy drop`.
     pub text: String,
+    /// Where it stands and what it says, in words.
+    pub told: String,
     /// The rule's comment.
     pub comment: Option<String>,
     /// Packets that its counter counted before our SYNs; null without a counter.
@@ -138,12 +140,15 @@ pub struct FirewallSeen {
     /// The clients that the rule concerns, in words, when it is not all of them: those of one family
     /// or interface, those that it matches, those that no earlier rule lets in. Null for all.
     pub partial: Option<String>,
+    /// A rule that sends clients of the port to another port or machine (DNAT, redirect), surely or
+    /// perhaps; null when there is none.
+    pub diverted: Option<DecidingRule>,
     /// Rules on the way that could not be evaluated, as text.
     pub not_evaluated: Vec<String>,
     /// Whether iptables-legacy rules may exist beside, which nftables does not show; null when that
     /// cannot be told.
     pub legacy_tables: Option<bool>,
-    /// Who manages the rules when it shows: `firewalld`, `ufw`, `docker`, `kubernetes`.
+    /// Who manages the rules when it shows: `firewalld`, `ufw`, `docker`, `kubernetes`, `iptables`.
     pub owner: Option<String>,
 }
 
@@ -152,6 +157,7 @@ impl Probe for Firewall {
     const DOC: &'static str = "Reads this machine's nftables rules and finds the one that decides about \
         this very packet; the growth of its counter during a few SYNs confirms it.";
     const PRIVILEGE: &'static str = "Reading the rules needs CAP_NET_ADMIN.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "address", port: Some("port") }];
     type Args = FirewallArgs;
     type Seen = FirewallSeen;
 
@@ -179,6 +185,9 @@ impl Probe for Firewall {
 
     fn brief(seen: &FirewallSeen) -> String {
         let Some(rule) = &seen.rule else {
+            if let Some(diverted) = &seen.diverted {
+                return format!("sends clients to another port or machine: {}", diverted.told);
+            }
             return match (seen.outcome, seen.not_evaluated.as_slice()) {
                 (FirewallOutcome::NoRules, _) => "no rules on the way".to_owned(),
                 (FirewallOutcome::Undecided, [first, ..]) => format!("not evaluated: {first}"),
@@ -186,22 +195,17 @@ impl Probe for Firewall {
                 _ => "every chain on the way accepts".to_owned(),
             };
         };
-        let place =
-            format!("{} {} chain {} (hook {})", rule.family, rule.table, rule.chain, rule.hook);
-        let what = match rule.handle {
-            Some(handle) => format!("rule {handle} of {place}: {}", rule.text),
-            None => format!("{place}: {}", rule.text),
-        };
-        let what = match &seen.partial {
-            Some(clients) => format!("{what} ({clients})"),
-            None => what,
-        };
-        match rule.packets_grown {
-            Some(grown) if seen.shots > 0 || grown > 0 => {
-                format!("{what}; its counter grew by {grown}")
-            }
-            _ => what,
+        let mut what = format!("{} (hook {})", rule.told, rule.hook);
+        if let Some(clients) = &seen.partial {
+            what += &format!("; it concerns {clients}");
         }
+        if let Some(owner) = &seen.owner {
+            what += &format!("; managed by {owner}");
+        }
+        if let Some(grown) = rule.packets_grown.filter(|grown| seen.shots > 0 || *grown > 0) {
+            what += &format!("; its counter grew by {grown}");
+        }
+        what
     }
 }
 

@@ -75,6 +75,9 @@ pub struct Listener {
     pub backlog: u32,
     /// Whether the queue is full: further clients run into a time-out.
     pub queue_full: bool,
+    /// SYNs and handshakes that it dropped since it listens: history, only growth is evidence. Null
+    /// on kernels before 4.7.
+    pub drops: Option<u32>,
     /// The user who made the socket.
     pub uid: u32,
     /// The user's name; null for one that /etc/passwd does not have.
@@ -114,6 +117,8 @@ pub struct ElsewhereListener {
     pub pid: u32,
     /// The name of that process.
     pub command: String,
+    /// Who that is in words, for example `python3 (pid 123, container docker 4c01db0b339c)`.
+    pub owner_name: String,
     /// Whether that process was seen to hold the socket.
     pub certain: bool,
     /// The address.
@@ -149,14 +154,20 @@ pub struct ListenersSeen {
     pub accepts_v4: bool,
     /// Whether an IPv6 client from elsewhere could be accepted.
     pub accepts_v6: bool,
-    /// Connections waiting to be accepted, of the fullest listener; null without a listener.
+    /// Connections waiting to be accepted, of the fullest listener that clients meet; null without a
+    /// listener.
     pub queue: Option<u32>,
     /// The limit of that queue; null without a listener.
     pub backlog: Option<u32>,
     /// Whether that queue is full: further clients run into a time-out.
     pub queue_full: bool,
+    /// The owner of the listener with that queue in words; null without a listener.
+    pub queue_owner: Option<String>,
     /// Connections waiting to be accepted, of all listeners on the port.
     pub waiting: u32,
+    /// SYNs and handshakes that the listeners on the port dropped since they listen: history, only
+    /// growth is evidence. Null on kernels before 4.7 and without a listener.
+    pub drops: Option<u64>,
     /// The owners in words, for example `nginx (pid 123, user www-data, unit nginx.service)` or
     /// `hidden (uid 1000; needs root)`; null without a listener.
     pub owner_name: Option<String>,
@@ -165,7 +176,8 @@ pub struct ListenersSeen {
     /// Listeners on this port in other network namespaces. Without root they are looked for only
     /// where nobody here takes the connection.
     pub elsewhere: Vec<ElsewhereListener>,
-    /// Network namespaces other than ours that were looked into; null when not looked for.
+    /// Network namespaces other than ours that were looked into; null when not looked for, or where
+    /// /proc does not tell which there are.
     pub namespaces: Option<u32>,
     /// Network namespaces other than ours that could not be looked into; null when not looked for.
     pub namespaces_unseen: Option<u32>,
@@ -183,6 +195,7 @@ impl Probe for Listeners {
         the queue is, and whether the port is served in another network namespace (a container).";
     const PRIVILEGE: &'static str = "Naming the processes of other users needs root; user, unit, \
         container and queues do not.";
+    const LEADS: bool = true;
     type Args = ListenersArgs;
     type Seen = ListenersSeen;
 
@@ -222,8 +235,8 @@ impl Probe for Listeners {
             }
             ListenersOutcome::Elsewhere => match seen.elsewhere.first() {
                 Some(one) => format!(
-                    "port {}: nobody here; {} (pid {}) in another network namespace",
-                    seen.port, one.command, one.pid
+                    "port {}: nobody here; {} on {} in another network namespace",
+                    seen.port, one.owner_name, one.address
                 ),
                 None => format!("port {}: nobody here", seen.port),
             },
@@ -243,7 +256,7 @@ impl Probe for Listeners {
 const OTHER_PORTS: usize = 50;
 
 fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
-    let query = Query { states: State::Listen.bit(), ..Query::ALL };
+    let query = Query { states: State::Listen.bit(), detailed: true, ..Query::ALL };
     let all = SockDiag::open()?.fold(&query, Vec::new, |all, entry| {
         all.push(Waiting {
             address: entry.local().ip(),
@@ -253,6 +266,7 @@ fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
             interface: entry.interface(),
             queue: entry.receive_queue(),
             backlog: entry.send_queue(),
+            drops: entry.drops(),
             claim: Claim { inode: entry.inode(), uid: entry.uid(), cgroup: entry.cgroup() },
         });
     })?;
@@ -261,7 +275,7 @@ fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
     here.sort_by_key(|waiting| (waiting.v6, waiting.address, waiting.claim.inode));
     let taken = here.iter().any(|waiting| waiting.accepts(wanted));
     // Without privilege, looking takes time that grows with the sockets of the machine.
-    let far = (!taken || caps::effective_uid() == 0).then(namespaces::listening);
+    let far = (!taken || caps::effective_uid() == 0).then(namespaces::listening).flatten();
     let (seen, unseen) = (far.as_ref().map(|far| far.seen), far.as_ref().map(|far| far.unseen));
     let mut far = far.unwrap_or_default().listening;
     far.retain(|far| far.local.port() == port);
@@ -272,7 +286,7 @@ fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
     let elsewhere: Vec<ElsewhereListener> =
         far.iter().map(|far| elsewhere::named(far, &mut book)).collect();
     let reach = judge::reach(&here, wanted);
-    let fullest = judge::fullest(&here);
+    let fullest = judge::fullest(&here, wanted).copied();
     let listeners: Vec<Listener> =
         here.iter().map(|waiting| listener(waiting, wanted, &mut book)).collect();
     let mut names: Vec<&str> = listeners.iter().map(|one| one.owner_name.as_str()).collect();
@@ -285,8 +299,10 @@ fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
         accepts_v6: reach.v6,
         queue: fullest.map(|waiting| waiting.queue),
         backlog: fullest.map(|waiting| waiting.backlog),
-        queue_full: fullest.is_some_and(Waiting::is_full),
+        queue_full: fullest.as_ref().is_some_and(Waiting::is_full),
+        queue_owner: fullest.map(|waiting| book.name(waiting.claim, None)),
         waiting: here.iter().map(|waiting| waiting.queue).sum(),
+        drops: drops(&here),
         owner_name: (!names.is_empty()).then(|| names.join(", ")),
         owners_hidden: listeners.iter().any(|one| one.owner.is_none()),
         elsewhere,
@@ -297,6 +313,12 @@ fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
         others: other_listeners(others, &mut book),
         listeners,
     })
+}
+
+/// What all of them dropped; `None` when one does not tell.
+fn drops(here: &[Waiting]) -> Option<u64> {
+    let all = here.iter().map(|waiting| waiting.drops.map(u64::from));
+    all.sum::<Option<u64>>().filter(|_| !here.is_empty())
 }
 
 /// The ports that the holders of these listeners listen on as well.
@@ -337,6 +359,7 @@ fn listener(waiting: &Waiting, wanted: Option<IpAddr>, book: &mut Book) -> Liste
         queue: waiting.queue,
         backlog: waiting.backlog,
         queue_full: waiting.is_full(),
+        drops: waiting.drops,
         uid: waiting.claim.uid,
         user: book.user(waiting.claim.uid),
         inode: waiting.claim.inode,

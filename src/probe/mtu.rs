@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys::host;
 
 /// The `mtu` probe.
@@ -114,6 +114,8 @@ impl Probe for Mtu {
     const ID: &'static str = "mtu";
     const DOC: &'static str = "Finds the largest packet that passes unfragmented and whether larger \
         ones are reported or vanish.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "address", port: Some("port") }];
+    const LEADS: bool = true;
     type Args = MtuArgs;
     type Seen = MtuSeen;
 

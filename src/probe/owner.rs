@@ -232,7 +232,8 @@ fn only_process(path: &str) -> Option<u32> {
     }
 }
 
-fn place(membership: &Membership) -> String {
+/// The container or unit in words, to follow a name.
+pub(super) fn place(membership: &Membership) -> String {
     match (&membership.container, &membership.unit) {
         (Some(container), _) => format!(", container {container}"),
         (None, Some(unit)) => format!(", unit {unit}"),

@@ -2,6 +2,7 @@
 
 mod census;
 mod group;
+mod listening;
 mod stuck;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
 use crate::probe::Probe;
-use crate::probe::owner::{Book, Claim};
+use crate::probe::owner::Book;
 use crate::sys::owners::Owners;
 use crate::sys::procfs::{PortRange, TcpMemory};
 use crate::sys::sock_diag::SockDiag;
@@ -21,6 +22,8 @@ use crate::wire::inet_diag::{Query, State};
 
 use census::{Census, top};
 pub use group::{CloseWaitOwner, ClosedPeer, SocketOwner};
+pub use listening::FullQueue;
+use listening::Listening;
 pub use stuck::Held;
 use stuck::{Look, Stuck};
 
@@ -137,6 +140,8 @@ pub struct SocketsSeen {
     pub syn_sent: u32,
     /// Complete connections that no application has accepted.
     pub not_accepted: u32,
+    /// Listeners of any port whose accept queue is full or has one place left, the longest first.
+    pub full_queues: Vec<FullQueue>,
     /// Who holds sockets in CLOSE_WAIT, those with the most first.
     pub close_wait_owners: Vec<CloseWaitOwner>,
     /// The sockets in CLOSE_WAIT of the first of them; 0 when there are none.
@@ -203,6 +208,12 @@ impl Probe for Sockets {
         if let Some(first) = seen.close_wait_owners.first() {
             parts.push(format!("most close_wait: {} with {}", first.name, first.count));
         }
+        if let Some(first) = seen.full_queues.first() {
+            parts.push(format!(
+                "the accept queue of port {} holds {} of {}",
+                first.port, first.queue, first.backlog
+            ));
+        }
         let stuck = |all: &Option<Vec<StuckSocket>>| all.as_ref().map_or(0, Vec::len);
         match (stuck(&seen.recv_stuck), stuck(&seen.send_stuck)) {
             (0, 0) => {}
@@ -231,9 +242,9 @@ fn query(args: &SocketsArgs) -> Result<Query, Why> {
 
 fn census(query: &Query) -> Result<(Census, Listening, Owners), Why> {
     let mut diag = SockDiag::open()?;
-    let listeners = listening(&mut diag)?;
+    let listeners = Listening::list(&mut diag)?;
     let mut count = || {
-        let start = || Census::new(listeners.keys().copied().collect());
+        let start = || Census::new(listeners.owners.keys().copied().collect());
         diag.fold(query, start, |census, entry| census.add(entry))
     };
     let (census, owners) = match *query == Query::ALL {
@@ -246,16 +257,13 @@ fn census(query: &Query) -> Result<(Census, Listening, Owners), Why> {
             let census = count()?;
             let held = census.held.iter().map(|held| held.claim.inode);
             let inodes: Vec<u32> =
-                held.chain(listeners.values().map(|claim| claim.inode)).collect();
+                held.chain(listeners.owners.values().map(|claim| claim.inode)).collect();
             let owners = Owners::of(&inodes, &[])?;
             (census, owners)
         }
     };
     Ok((census, listeners, owners))
 }
-
-/// Who listens, by port.
-type Listening = BTreeMap<u16, Claim>;
 
 /// Queues that did not drain.
 struct Queues {
@@ -289,9 +297,11 @@ fn tell(
     queues: Option<&Queues>,
     most: usize,
 ) -> Result<SocketsSeen, Why> {
-    let claims = census.held.iter().map(|held| held.claim).chain(listeners.values().copied());
+    let claims =
+        census.held.iter().map(|held| held.claim).chain(listeners.owners.values().copied());
     let mut book = Book::with(owners, claims);
-    let groups = group::by_owner(&census.held, listeners, &mut book);
+    let full_queues = listeners.full(&mut book, most);
+    let groups = group::by_owner(&census.held, &listeners.owners, &mut book);
     let close_wait_owners = group::close_wait(&groups, &mut book, most);
     let range = PortRange::read();
     let share = |count: u32| {
@@ -317,6 +327,7 @@ fn tell(
         syn_recv: census.count(State::SynRecv),
         syn_sent: census.count(State::SynSent),
         not_accepted: census.not_accepted,
+        full_queues,
         top_close_wait: close_wait_owners.first().map_or(0, |owner| owner.count),
         close_wait_owners,
         recv_stuck: queues.map(|queues| stuck(&queues.unread)),
@@ -346,15 +357,6 @@ fn tell(
             pressure: memory.pressure,
             high: memory.high,
         },
-    })
-}
-
-/// Who listens: what nobody accepted is theirs.
-fn listening(diag: &mut SockDiag) -> Result<Listening, Why> {
-    let query = Query { states: State::Listen.bit(), ..Query::ALL };
-    diag.fold(&query, BTreeMap::new, |all, entry| {
-        let claim = Claim { inode: entry.inode(), uid: entry.uid(), cgroup: entry.cgroup() };
-        all.insert(entry.local().port(), claim);
     })
 }
 

@@ -35,6 +35,11 @@ pub struct SysctlArgs {
     /// while a counter grows are suggested only then.
     #[serde(default)]
     pub grown: BTreeMap<String, i64>,
+    /// The limits of the accept queues that have no room left, in connections: somaxconn is suggested
+    /// only when it is what limits one of them. Null when they are not known; empty when none was
+    /// seen.
+    #[serde(default)]
+    pub full_backlogs: Option<Vec<i64>>,
 }
 
 /// What [`Sysctl`] saw. A parameter that this kernel or network namespace lacks is null.
@@ -42,6 +47,9 @@ pub struct SysctlArgs {
 pub struct SysctlSeen {
     /// The longest accept queue that a listener can get, in connections.
     pub somaxconn: Option<i64>,
+    /// Whether an accept queue that has no room left is as long as somaxconn allows; null when it is
+    /// not known which those are.
+    pub backlog_capped: Option<bool>,
     /// How many half-open connections are remembered while SYN cookies are off.
     pub max_syn_backlog: Option<i64>,
     /// How many packets may wait for each CPU.
@@ -217,6 +225,7 @@ fn review(values: &Values, tcp_pages: Option<i64>, args: &SysctlArgs) -> SysctlS
     let (conntrack_count, conntrack_max) = (conntrack("count"), conntrack("max"));
     let mut seen = SysctlSeen {
         somaxconn: values.int("net.core.somaxconn"),
+        backlog_capped: None,
         max_syn_backlog: ipv4("tcp_max_syn_backlog"),
         netdev_max_backlog: values.int("net.core.netdev_max_backlog"),
         syncookies: ipv4("tcp_syncookies"),
@@ -260,6 +269,10 @@ fn review(values: &Values, tcp_pages: Option<i64>, args: &SysctlArgs) -> SysctlS
         parameters: Vec::new(),
         suggestions: 0,
         sysctl_d: None,
+    };
+    seen.backlog_capped = match (&args.full_backlogs, seen.somaxconn) {
+        (Some(full), Some(most)) if !full.is_empty() => Some(full.contains(&most)),
+        _ => None,
     };
     explain(&mut seen, values, &args.grown);
     seen

@@ -4,9 +4,11 @@
 //! terminal and decides no exit status. It is the first place where data from the network becomes
 //! text again, so every string passes [`sanitise`] on its way out.
 
+mod account;
 mod check_text;
 mod diagnosis;
 mod github;
+pub mod graph;
 mod html;
 mod json;
 mod junit;
@@ -14,10 +16,12 @@ mod layout;
 pub mod live;
 pub mod manual;
 mod markdown;
+mod markup;
 mod nagios;
 pub mod ndjson;
 pub mod observed;
 mod prometheus;
+pub mod rehearsal;
 pub mod sanitise;
 mod sarif;
 mod settings;
@@ -25,6 +29,7 @@ mod style;
 mod tap;
 mod text;
 mod words;
+mod xml;
 
 use std::io::{self, Write};
 
@@ -59,10 +64,19 @@ pub enum Format {
     Prometheus,
     /// One self-contained page.
     Html,
+    /// A runbook's tree as a Mermaid flowchart.
+    Mermaid,
+    /// A runbook's tree in Graphviz' language.
+    Dot,
+    /// A runbook's tree as a drawing.
+    Svg,
 }
 
 impl Format {
-    /// Every format.
+    /// The formats that show a runbook's tree and no results.
+    pub const PICTURES: [Format; 3] = [Format::Mermaid, Format::Dot, Format::Svg];
+
+    /// Every format for results.
     pub const ALL: [Format; 11] = [
         Format::Text,
         Format::Json,
@@ -91,15 +105,19 @@ impl Format {
             Format::Nagios => "nagios",
             Format::Prometheus => "prometheus",
             Format::Html => "html",
+            Format::Mermaid => "mermaid",
+            Format::Dot => "dot",
+            Format::Svg => "svg",
         }
     }
 
     /// Finds a format by its [`name`](Self::name).
     pub fn from_name(name: &str) -> Option<Format> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
+        let mut all = Self::ALL.into_iter().chain(Self::PICTURES);
+        all.find(|format| format.name() == name)
     }
 
-    /// Writes the results.
+    /// Writes the results; a picture, the trees that they went through.
     ///
     /// # Errors
     ///
@@ -117,6 +135,10 @@ impl Format {
             Format::Nagios => nagios::write(check, out),
             Format::Prometheus => prometheus::write(check, out),
             Format::Html => html::write(check, style, out),
+            Format::Mermaid | Format::Dot | Format::Svg => {
+                let mut trees = check.results.iter().filter_map(|result| result.tree.as_ref());
+                trees.try_for_each(|tree| graph::write(tree, self, out))
+            }
         }
     }
 }

@@ -47,9 +47,12 @@ fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
 
 /// Returns whether a terminal could act on the character, or a reader be misled by it.
 ///
-/// The invisible ones are those of Unicode's category Cf and the line separators Zl and Zp.
+/// The invisible ones are those of Unicode's category Cf and the line separators Zl and Zp; the
+/// noncharacters (Unicode 23.7) count as well, which XML and YAML forbid.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
+        || u32::from(c) & 0xfffe == 0xfffe
+        || matches!(c, '\u{fdd0}'..='\u{fdef}')
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}'
             | '\u{200b}'..='\u{200f}'

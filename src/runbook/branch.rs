@@ -230,7 +230,8 @@ impl Reader {
         }
     }
 
-    fn destination(&mut self, node: &Node, around: &Around<'_>) -> Next {
+    /// Reads a step's id or an end.
+    pub(super) fn destination(&mut self, node: &Node, around: &Around<'_>) -> Next {
         let Some(id) = self.text(node, "a step's id") else {
             return self.nowhere();
         };
@@ -264,7 +265,8 @@ impl Reader {
     }
 
     /// Reads a condition.
-    fn condition(&mut self, node: &Node, scope: &Scope) -> Option<Expr> {
+    /// Reads a condition.
+    pub(super) fn condition(&mut self, node: &Node, scope: &Scope) -> Option<Expr> {
         let condition = self.expr(node, "`when`", scope)?;
         if !matches!(condition.ty(), Type::Bool | Type::Any) {
             let message = format!(

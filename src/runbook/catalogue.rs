@@ -13,7 +13,8 @@ use crate::model::types::Type;
 /// The severities by name.
 pub(super) const SEVERITIES: [(&str, Severity); 3] =
     [("info", Severity::Info), ("warning", Severity::Warning), ("critical", Severity::Critical)];
-const CONFIDENCES: [(&str, Confidence); 3] = [
+/// How sure, by name.
+pub(super) const CONFIDENCES: [(&str, Confidence); 3] = [
     ("possible", Confidence::Possible),
     ("likely", Confidence::Likely),
     ("confirmed", Confidence::Confirmed),
@@ -147,9 +148,11 @@ impl Reader {
         };
         let what = "a remedy";
         for item in self.list(node, "`remedies`").unwrap_or_default() {
-            let Some(fields) = self.fields(item, what, &["text", "command", "where"]) else {
+            let Some(fields) = self.fields(item, what, &["when", "text", "command", "where"])
+            else {
                 continue;
             };
+            let when = fields.find("when").and_then(|node| self.condition(node, scope));
             let text = self.need(fields, item, what, "text");
             let text = text.and_then(|node| self.template(node, "`text`", scope));
             let command = fields.find("command");
@@ -157,7 +160,7 @@ impl Reader {
             let place = self.need(fields, item, what, "where");
             let place = place.and_then(|node| self.word(node, "`where`", &REMEDY_PLACES));
             if let (Some(text), Some(place)) = (text, place) {
-                remedies.push(RemedyText { text, command, place });
+                remedies.push(RemedyText { when, text, command, place });
             }
         }
         remedies

@@ -1,6 +1,7 @@
 //! Where runbooks are found, and text to checked runbook.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -11,13 +12,49 @@ use super::code::Code;
 use super::expr::escape;
 use super::problem::{LoadErrors, Source, did_you_mean};
 use super::read::Reader;
-use super::{Entry, Runbook, yaml};
+use super::yaml::{self, Node};
+use super::{Entry, Runbook};
+use crate::model::report::Shadow;
 
-/// How deep runbooks may use runbooks.
-const DEEPEST_USE: usize = 8;
+/// How deep runbooks may use and extend runbooks.
+const DEEPEST: usize = 8;
+/// The most files that one runbook is made of.
+const MOST_FILES: usize = 64;
+/// The most bytes that these have together.
+const MOST_BYTES: usize = 4 << 20;
 
-/// Reads a file as text: handed in, because files are touched in `sys` only.
-pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileText {
+    /// Its text.
+    pub text: String,
+    /// Why it may not run programs: whose file it is, or who else may write it. `None` when nothing
+    /// speaks against it.
+    pub objection: Option<String>,
+}
+
+/// How files are read: handed in, because files are touched elsewhere. A function that reads a text
+/// is one.
+pub trait Files {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// Returns what reading it met.
+    fn read(&self, path: &Path) -> io::Result<FileText>;
+
+    /// Returns where a file is when every symbolic link is followed; `None` when that is not known.
+    fn real(&self, path: &Path) -> Option<PathBuf> {
+        let _ = path;
+        None
+    }
+}
+
+impl<F: Fn(&Path) -> io::Result<String>> Files for F {
+    fn read(&self, path: &Path) -> io::Result<FileText> {
+        self(path).map(|text| FileText { text, objection: None })
+    }
+}
 
 /// Why a runbook could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +97,7 @@ pub struct Library<'a> {
     /// Folders in the order in which they are searched; the built-in runbooks come last.
     pub folders: &'a [PathBuf],
     /// Reads a file.
-    pub read: ReadFile<'a>,
+    pub read: &'a dyn Files,
 }
 
 /// Loads a runbook by path or name: a path as given (it has a `/` or ends in `.yaml` or `.yml`),
@@ -70,7 +107,18 @@ pub struct Library<'a> {
 ///
 /// Returns why it could not be loaded; a wrong file with everything that is wrong in it.
 pub fn load(name: &str, library: Library<'_>) -> Result<Arc<Runbook>, LoadError> {
-    Books { library: Some(library), open: Vec::new() }.load(name)
+    Books::new(Some(library)).load(name)
+}
+
+/// Loads a runbook as [`load`] does; a path is meant from the folder `near`.
+pub(super) fn beside(
+    name: &str,
+    near: Option<&Path>,
+    library: Library<'_>,
+) -> Result<Arc<Runbook>, LoadError> {
+    let path = near.filter(|_| is_path(name)).map(|folder| folder.join(name));
+    let path = path.as_ref().map(|path| path.to_string_lossy());
+    load(path.as_deref().unwrap_or(name), library)
 }
 
 /// Loads a built-in runbook.
@@ -79,7 +127,22 @@ pub fn load(name: &str, library: Library<'_>) -> Result<Arc<Runbook>, LoadError>
 ///
 /// Returns an error when there is none of that name.
 pub fn builtin(name: &str) -> Result<Arc<Runbook>, LoadError> {
-    Books { library: None, open: Vec::new() }.load(name)
+    Books::new(None).load(name)
+}
+
+/// Loads a runbook and writes it as one file: what it extends and includes put in, what is left out
+/// taken out.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn resolved(name: &str, library: Library<'_>) -> Result<String, LoadError> {
+    let mut books = Books::new(Some(library));
+    let mut found = books.find(name, None)?;
+    // What is part of the program is checked as well: the tree is needed.
+    found.checked = true;
+    let (runbook, root) = books.parse_whole(&found).map_err(LoadError::Invalid)?;
+    Ok(super::whole::write(&root, &runbook))
 }
 
 /// Checks a runbook's text; `source` is the file's name for messages and reports. Other runbooks
@@ -93,8 +156,8 @@ pub fn parse(
     text: &str,
     library: Option<Library<'_>>,
 ) -> Result<Runbook, LoadErrors> {
-    let found = Found { origin: Origin::File(PathBuf::from(source)), text: text.to_owned().into() };
-    Books { library, open: Vec::new() }.parse(&found)
+    let origin = Origin::File(PathBuf::from(source));
+    Books::new(library).parse(&Found::new(origin, text.to_owned()))
 }
 
 /// Checks a catalogue file's text.
@@ -111,20 +174,20 @@ pub(super) fn catalogue_file(
     text: &str,
     trusted: bool,
 ) -> Result<Vec<Entry>, LoadErrors> {
-    let mut reader = reader(source, text, trusted);
-    let root = reader.tree(text);
+    let found = Found::new(Origin::File(PathBuf::from(source)), text.to_owned());
+    let mut reader = reader(&found, trusted);
+    let root = reader.tree(text, 0);
     let entries = root.map(|root| reader.catalogue_file(&root));
     reader.finish(entries)
 }
 
-fn reader(source: &str, text: &str, trusted: bool) -> Reader {
-    // What is too large is not kept for showing.
-    let text = if text.len() > yaml::LARGEST { "" } else { text };
-    Reader::new(Arc::new(Source { name: source.to_owned(), text: text.to_owned() }), trusted)
+pub(super) fn reader(found: &Found, trusted: bool) -> Reader {
+    let source = Source { name: found.origin.name(), text: found.shown().to_owned() };
+    Reader::new(Arc::new(source), found, trusted)
 }
 
 /// Where a runbook's text comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Origin {
     /// It is part of the program.
     Builtin(String),
@@ -134,7 +197,7 @@ pub(super) enum Origin {
 
 impl Origin {
     /// Returns the name for messages.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self {
             Origin::Builtin(name) => format!("builtin:{name}"),
             Origin::File(path) => path.to_string_lossy().into_owned(),
@@ -142,102 +205,292 @@ impl Origin {
     }
 }
 
-/// A runbook's text.
+/// A file's text.
+#[derive(Clone)]
 pub(super) struct Found {
     pub(super) origin: Origin,
     pub(super) text: Cow<'static, str>,
+    /// See [`FileText::objection`].
+    pub(super) objection: Option<String>,
+    /// Whether it is checked although it is part of the program.
+    checked: bool,
 }
 
-/// Runbooks while they are loaded: knows which are open, to find those that use themselves.
+impl Found {
+    pub(super) fn new(origin: Origin, text: impl Into<Cow<'static, str>>) -> Found {
+        Found { origin, text: text.into(), objection: None, checked: false }
+    }
+
+    /// Returns what is kept for showing: what is too large is not.
+    pub(super) fn shown(&self) -> &str {
+        if self.text.len() > yaml::LARGEST { "" } else { &self.text }
+    }
+}
+
+/// Runbooks while they are loaded: knows which are open, to find those that lead back to themselves.
 pub(super) struct Books<'a> {
     library: Option<Library<'a>>,
     /// The runbooks being loaded, outermost first.
     open: Vec<Origin>,
+    /// Those that were loaded: each is read once, however often it is used.
+    loaded: HashMap<Origin, Result<Arc<Runbook>, LoadErrors>>,
+    texts: HashMap<PathBuf, FileText>,
+    shadows: Vec<Shadow>,
 }
 
-/// Code, message and help of a used runbook that cannot be loaded.
-type UseError = (Code, String, Option<String>);
+/// Code, message and help of another file that cannot be loaded.
+pub(super) type UseError = (Code, String, Option<String>);
 
 impl Books<'_> {
-    fn load(&mut self, name: &str) -> Result<Arc<Runbook>, LoadError> {
-        let found = self.find(name, None)?;
-        self.parse(&found).map(Arc::new).map_err(LoadError::Invalid)
+    pub(super) fn new(library: Option<Library<'_>>) -> Books<'_> {
+        Books {
+            library,
+            open: Vec::new(),
+            loaded: HashMap::new(),
+            texts: HashMap::new(),
+            shadows: Vec::new(),
+        }
     }
 
-    /// Loads the runbook that a `use` step names; a path is meant from the using file's folder.
-    pub(super) fn used(&mut self, name: &str) -> Result<Arc<Runbook>, UseError> {
-        if self.open.len() >= DEEPEST_USE {
-            let message = format!("runbooks use runbooks more than {DEEPEST_USE} deep");
-            return Err((Code::USE, message, None));
+    fn load(&mut self, name: &str) -> Result<Arc<Runbook>, LoadError> {
+        let found = self.find(name, None)?;
+        let mut runbook = self.parse(&found).map_err(LoadError::Invalid)?;
+        runbook.shadows = std::mem::take(&mut self.shadows);
+        Ok(Arc::new(runbook))
+    }
+
+    /// Loads the runbook that a `use` step names; a path is meant from the folder of its file.
+    pub(super) fn used(
+        &mut self,
+        name: &str,
+        near: Option<&Path>,
+    ) -> Result<Arc<Runbook>, UseError> {
+        let found = self.other(name, near, "use")?;
+        self.parsed(name, &found, Code::USE)
+    }
+
+    /// Finds the runbook that another extends, and makes sure that it is right by itself.
+    pub(super) fn extended(&mut self, name: &str, near: Option<&Path>) -> Result<Found, UseError> {
+        let found = self.other(name, near, "extend")?;
+        if matches!(found.origin, Origin::File(_)) {
+            self.parsed(name, &found, Code::EXTENDS)?;
         }
-        let near = match self.open.last() {
-            Some(Origin::File(path)) => path.parent().map(Path::to_path_buf),
-            _ => None,
+        Ok(found)
+    }
+
+    /// Reads a file that a runbook includes.
+    pub(super) fn included(&mut self, name: &str, near: Option<&Path>) -> Result<Found, UseError> {
+        let wrong = |message: String, help: &str| (Code::INCLUDE, message, Some(help.to_owned()));
+        let Some(near) = near.filter(|_| self.library.is_some()) else {
+            return Err(wrong("there are no files to include here".to_owned(), "take it out"));
         };
-        let found = match self.find(name, near.as_deref()) {
+        let path = self.within(name, near, Code::INCLUDE)?;
+        self.file(&path).map_err(|error| match error {
+            LoadError::NotFound { name, .. } => wrong(
+                format!("there is no file `{name}`"),
+                "check the path; it is meant from the \
+                    folder of this file",
+            ),
+            other => (Code::INCLUDE, other.to_string(), None),
+        })
+    }
+
+    /// Marks a file as being loaded.
+    pub(super) fn open(&mut self, origin: &Origin) {
+        self.open.push(origin.clone());
+    }
+
+    /// Ends what [`open`](Self::open) began.
+    pub(super) fn close(&mut self) {
+        self.open.pop();
+    }
+
+    fn parsed(&mut self, name: &str, found: &Found, code: Code) -> Result<Arc<Runbook>, UseError> {
+        let loaded = match self.loaded.get(&found.origin) {
+            Some(loaded) => loaded.clone(),
+            None => {
+                let loaded = self.parse(found).map(Arc::new);
+                self.loaded.insert(found.origin.clone(), loaded.clone());
+                loaded
+            }
+        };
+        loaded.map_err(|errors| {
+            let first = errors.problems.first().map(|problem| problem.brief());
+            (code, format!("`{name}` is not valid"), first)
+        })
+    }
+
+    /// Finds another runbook than the one that is being read.
+    fn other(&mut self, name: &str, near: Option<&Path>, does: &str) -> Result<Found, UseError> {
+        let code = if does == "use" { Code::USE } else { Code::EXTENDS };
+        if self.open.len() >= DEEPEST {
+            let message = format!("runbooks {does} runbooks more than {DEEPEST} deep");
+            return Err((code, message, None));
+        }
+        let found = match (near, is_path(name)) {
+            (Some(near), true) => self.within(name, near, code).map(|path| self.file(&path))?,
+            _ => self.find(name, self.open.last().cloned().as_ref()),
+        };
+        let found = match found {
             Ok(found) => found,
             Err(LoadError::NotFound { name, help }) => {
                 let message = format!("there is no runbook `{name}`");
                 return Err((Code::UNKNOWN_RUNBOOK, message, Some(help)));
             }
-            Err(other) => return Err((Code::USE, other.to_string(), None)),
+            Err(other) => return Err((code, other.to_string(), None)),
         };
-        if self.open.contains(&found.origin) {
+        if self.open.iter().any(|open| self.is_same(open, &found.origin)) {
             let round = self.open.iter().chain([&found.origin]).map(Origin::name);
             let round = round.collect::<Vec<_>>().join(" → ");
-            let message = format!("runbooks use each other in a circle: {round}");
-            return Err((Code::USE, message, None));
+            let message = format!("runbooks {does} each other in a circle: {round}");
+            return Err((code, message, None));
         }
-        self.parse(&found).map(Arc::new).map_err(|errors| {
-            let first = errors.problems.first().map(|problem| problem.brief());
-            (Code::USE, format!("`{name}` is not valid"), first)
-        })
+        Ok(found)
     }
 
-    /// Finds a runbook's text.
-    fn find(&self, name: &str, near: Option<&Path>) -> Result<Found, LoadError> {
-        let is_path = name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
+    fn is_same(&self, a: &Origin, b: &Origin) -> bool {
+        let real = |path: &Path| self.library.and_then(|library| library.read.real(path));
+        match (a, b) {
+            (Origin::File(a), Origin::File(b)) => {
+                a == b || real(a).is_some_and(|a| real(b) == Some(a))
+            }
+            _ => a == b,
+        }
+    }
+
+    /// Returns the path of another file; it must be in the folder of the file that names it, or below.
+    fn within(&self, name: &str, folder: &Path, code: Code) -> Result<PathBuf, UseError> {
+        let help = "name a file in the folder of this one or below it, as in lib/diagnoses.yaml";
+        let outside =
+            |why: &str| Err((code, format!("`{}` {why}", escape(name)), Some(help.to_owned())));
+        let path = Path::new(name);
+        if path.is_absolute() {
+            return outside("is an absolute path");
+        }
+        if path.components().any(|part| part == Component::ParentDir) {
+            return outside("leads out of the folder of this file");
+        }
+        let path = plain_path(&folder.join(path));
+        let real = |path: &Path| self.library.and_then(|library| library.read.real(path));
+        let folder = if folder == Path::new("") { Path::new(".") } else { folder };
+        if let Some(real_path) = real(&path)
+            && real(folder).is_none_or(|folder| !real_path.starts_with(folder))
+        {
+            return outside("is a link that leads out of the folder of this file");
+        }
+        Ok(path)
+    }
+
+    /// Reads a file, each once, and all of them together within bounds.
+    fn file(&mut self, path: &Path) -> Result<Found, LoadError> {
+        let bounds = |what: String| LoadError::Unreadable {
+            path: escape(&path.to_string_lossy()),
+            error: io::Error::other(what),
+        };
+        let Some(library) = self.library else {
+            return builtin_text(&path.to_string_lossy(), "");
+        };
+        if !self.texts.contains_key(path) {
+            if self.texts.len() >= MOST_FILES {
+                return Err(bounds(format!("a runbook is made of at most {MOST_FILES} files")));
+            }
+            let file = match library.read.read(path) {
+                Ok(file) => file,
+                Err(error) if absent(&error) => {
+                    return Err(LoadError::NotFound {
+                        name: escape(&path.to_string_lossy()),
+                        help: "check the path".to_owned(),
+                    });
+                }
+                Err(error) => return Err(unreadable(path, error)),
+            };
+            let before: usize = self.texts.values().map(|file| file.text.len()).sum();
+            if !self.texts.is_empty() && before + file.text.len() > MOST_BYTES {
+                let most = MOST_BYTES >> 20;
+                return Err(bounds(format!("the files of a runbook have at most {most} MiB")));
+            }
+            self.texts.insert(path.to_path_buf(), file);
+        }
+        let FileText { text, objection } = self.texts[path].clone();
+        let origin = Origin::File(path.to_path_buf());
+        Ok(Found { objection, ..Found::new(origin, text) })
+    }
+
+    /// Finds a runbook's text. A name that the file `from` itself has means what that file hides.
+    fn find(&mut self, name: &str, from: Option<&Origin>) -> Result<Found, LoadError> {
         let Some(library) = self.library else {
             return builtin_text(name, "");
         };
-        if is_path {
-            let path = near.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
-            // `./a` and `a` are one file.
-            let path: PathBuf =
-                path.components().filter(|part| *part != Component::CurDir).collect();
-            return match (library.read)(&path) {
-                Ok(text) => Ok(Found { origin: Origin::File(path), text: text.into() }),
-                Err(error) if absent(&error) => Err(LoadError::NotFound {
-                    name: escape(&path.to_string_lossy()),
-                    help: "check the path".to_owned(),
-                }),
-                Err(error) => Err(unreadable(&path, error)),
-            };
+        if is_path(name) {
+            return self.file(&plain_path(Path::new(name)));
         }
-        let mut looked = Vec::new();
         // Nothing that leads out of a folder.
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
         let folders = if name.chars().all(plain) { library.folders } else { &[] };
-        for folder in folders {
-            let path = folder.join(format!("{name}.yaml"));
-            match (library.read)(&path) {
-                Ok(text) => return Ok(Found { origin: Origin::File(path), text: text.into() }),
-                Err(error) if absent(&error) => looked.push(folder.display().to_string()),
-                Err(error) => return Err(unreadable(&path, error)),
+        let paths: Vec<PathBuf> =
+            folders.iter().map(|folder| folder.join(format!("{name}.yaml"))).collect();
+        let is_from = |path: &PathBuf| {
+            from.is_some_and(|from| self.is_same(&Origin::File(path.clone()), from))
+        };
+        let first = paths.iter().position(is_from).map_or(0, |at| at + 1);
+        let mut looked = Vec::new();
+        for (nth, path) in paths.iter().enumerate().skip(first) {
+            match self.file(path) {
+                Ok(found) => {
+                    self.note_shadow(name, &paths[nth..]);
+                    return Ok(found);
+                }
+                Err(LoadError::NotFound { .. }) => {
+                    looked.extend(path.parent().map(|folder| folder.display().to_string()));
+                }
+                Err(error) => return Err(error),
             }
         }
         builtin_text(name, &looked.join(", "))
     }
 
-    fn parse(&mut self, found: &Found) -> Result<Runbook, LoadErrors> {
-        let trusted = matches!(found.origin, Origin::Builtin(_));
-        let mut reader = reader(&found.origin.name(), &found.text, trusted);
-        self.open.push(found.origin.clone());
-        let root = reader.tree(&found.text);
-        let runbook = root.and_then(|root| reader.runbook(&root, found, self));
-        self.open.pop();
-        reader.finish(runbook)
+    /// Notes what the first of these files hides.
+    fn note_shadow(&mut self, name: &str, paths: &[PathBuf]) {
+        let Some((taken, others)) = paths.split_first() else {
+            return;
+        };
+        let exists =
+            |path: &&PathBuf| self.library.is_some_and(|library| library.read.read(path).is_ok());
+        let shown = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let mut hides: Vec<String> = others.iter().filter(exists).map(shown).collect();
+        hides.extend(
+            RUNBOOKS.iter().filter(|(known, _)| *known == name).map(|_| "builtin".to_owned()),
+        );
+        let shadow = Shadow { name: name.to_owned(), source: shown(taken), hides };
+        if !shadow.hides.is_empty() && !self.shadows.contains(&shadow) {
+            self.shadows.push(shadow);
+        }
     }
+
+    fn parse(&mut self, found: &Found) -> Result<Runbook, LoadErrors> {
+        self.parse_whole(found).map(|(runbook, _)| runbook)
+    }
+
+    /// Checks a runbook; also returns the tree that it was read from.
+    fn parse_whole(&mut self, found: &Found) -> Result<(Runbook, Node), LoadErrors> {
+        let trusted = matches!(found.origin, Origin::Builtin(_)) && !found.checked;
+        let mut reader = reader(found, trusted);
+        self.open.push(found.origin.clone());
+        let root = reader.tree(&found.text, 0);
+        let root = root.and_then(|root| reader.put_together(root, self));
+        let whole = root.and_then(|root| Some((reader.runbook(&root, found, self)?, root)));
+        self.open.pop();
+        reader.finish(whole)
+    }
+}
+
+fn is_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+/// Makes `./a` and `a` one.
+fn plain_path(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
 fn unreadable(path: &Path, error: io::Error) -> LoadError {
@@ -251,7 +504,7 @@ fn absent(error: &io::Error) -> bool {
 fn builtin_text(name: &str, looked: &str) -> Result<Found, LoadError> {
     if let Some((_, text)) = RUNBOOKS.iter().find(|(known, _)| *known == name) {
         let origin = Origin::Builtin(name.to_owned());
-        return Ok(Found { origin, text: Cow::Borrowed(text) });
+        return Ok(Found::new(origin, *text));
     }
     let known: Vec<&str> = RUNBOOKS.iter().map(|(known, _)| *known).collect();
     let mut help = did_you_mean(name, &known, "built-in runbooks");

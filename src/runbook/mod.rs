@@ -4,15 +4,20 @@
 //! |---|---|
 //! | a name or path becomes a text | `load`, `builtin` |
 //! | the text becomes a tree that knows its places | `yaml` |
+//! | the trees of several files become one | `extend`; `blame` says which of them a problem is in |
 //! | the tree is read into the types below, every problem is kept | `read`, `book`, `step`, `branch`, `conclusion`, `value`, `params`, `catalogue` |
 //! | expressions are parsed and checked against the probes' types | `expr`, `types` |
 //! | the steps are judged as a whole: cycles, cases, unknowns | `graph` |
+//! | tests of runbooks are read and written | `rehearsal` |
+//! | what is turned off or not reached is taken out | `left` |
 //! | problems become text for people | `problem`, `code` |
 //! | the tree becomes boxes and arrows | `drawing` |
 //!
 //! Nothing after loading can fail for a reason of the file's own.
 
+mod advice;
 mod ask;
+mod blame;
 mod book;
 mod branch;
 pub mod builtin;
@@ -21,14 +26,22 @@ pub mod code;
 mod conclusion;
 pub mod drawing;
 pub mod expr;
+mod extend;
+mod fix;
 mod graph;
+mod left;
+pub mod lesson;
+pub mod lint;
 pub mod load;
 mod params;
 pub mod problem;
 mod read;
+pub mod rehearsal;
 mod step;
 pub mod types;
 mod value;
+mod ways;
+mod whole;
 mod yaml;
 
 use std::sync::Arc;
@@ -36,15 +49,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::model::contact::Contact;
 use crate::model::diagnosis::{Confidence, Place, RemedyPlace, Severity};
 use crate::model::layer::Layer;
-use crate::model::report::Status;
+use crate::model::report::{Shadow, Status};
 use crate::model::types::Type;
 use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Expr, Known, Template};
 
 pub use ask::UNKNOWN;
-pub use load::{Library, LoadError, builtin, load, parse};
+pub use load::{FileText, Files, Library, LoadError, builtin, load, parse};
 pub use problem::{LoadErrors, Problem};
 
 /// A checked runbook.
@@ -58,8 +72,20 @@ pub struct Runbook {
     pub about: Option<String>,
     /// `builtin` or the file's path.
     pub source: String,
-    /// SHA-256 of its text, hexadecimal.
+    /// SHA-256 of its text, hexadecimal; of a runbook made of several files, that of the list of
+    /// their digests, one a line.
     pub sha256: String,
+    /// Every file that has a part in it, its own first: what it extends, includes and uses.
+    pub files: Vec<RunbookFile>,
+    /// The names by which it, or a part of it, hides something else.
+    pub shadows: Vec<Shadow>,
+    /// The machines that it says it contacts beside the target; those of the runbooks that it uses
+    /// stand there.
+    pub contacts: Vec<Contact>,
+    /// The ids of steps that were taken out: turned off, or of the extended runbook and not reached.
+    pub left_out: Vec<String>,
+    /// How many steps it has with those of the runbooks that it uses.
+    pub expanded: usize,
     /// Its parameters.
     pub params: Vec<Param>,
     /// The first step, an index into `steps`.
@@ -68,6 +94,32 @@ pub struct Runbook {
     pub steps: Vec<Step>,
     /// The diagnoses that it can conclude: the built-in catalogue and its own.
     pub catalogue: Arc<Catalogue>,
+}
+
+impl Runbook {
+    /// Whether a probe of it, or of a runbook that it uses, is given a part of the target.
+    pub fn needs_target(&self) -> bool {
+        let given = |with: &[(String, Arg)]| {
+            let mut exprs = with.iter().flat_map(|(_, arg)| arg.exprs());
+            exprs.any(|expr| expr.source().contains("target."))
+        };
+        self.steps.iter().any(|step| match &step.kind {
+            Kind::Probe { with, .. } => given(with),
+            Kind::Use { runbook, with } => given(with) || runbook.needs_target(),
+            Kind::Ask { .. } | Kind::Decide => false,
+        })
+    }
+}
+
+/// A file that has a part in a runbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunbookFile {
+    /// `builtin:NAME` or the path.
+    pub source: String,
+    /// SHA-256 of its text, hexadecimal.
+    pub sha256: String,
+    /// Why it may not run programs: whose file it is, or who else may write it.
+    pub objection: Option<String>,
 }
 
 /// A parameter of a runbook.
@@ -85,6 +137,30 @@ pub struct Param {
     pub max: Option<f64>,
     /// What it means.
     pub help: String,
+}
+
+impl Runbook {
+    /// Returns the machines that it and the runbooks that it uses say they contact.
+    pub fn all_contacts(&self) -> Vec<&Contact> {
+        let mut all: Vec<&Contact> = self.contacts.iter().collect();
+        for step in &self.steps {
+            if let Kind::Use { runbook, .. } = &step.kind {
+                all.extend(runbook.all_contacts());
+            }
+        }
+        all.sort_by_key(|contact| contact.to_string());
+        all.dedup();
+        all
+    }
+
+    /// Says whether it, or a runbook that it uses, has a step that runs a program.
+    pub fn runs_programs(&self) -> bool {
+        self.steps.iter().any(|step| match &step.kind {
+            Kind::Probe { spec, .. } => spec.runs_programs,
+            Kind::Use { runbook, .. } => runbook.runs_programs(),
+            Kind::Ask { .. } | Kind::Decide => false,
+        })
+    }
 }
 
 /// One step.
@@ -164,6 +240,8 @@ pub enum Arg {
     Expr(Expr),
     /// Text with expressions in it.
     Text(Template),
+    /// A list with expressions among its items.
+    List(Vec<Arg>),
 }
 
 impl Arg {
@@ -173,6 +251,26 @@ impl Arg {
             Arg::Literal(value) => Known::Value(value.clone()),
             Arg::Expr(expr) => expr.eval(names),
             Arg::Text(text) => Known::Value(Value::String(text.fill(names))),
+            Arg::List(items) => {
+                let mut values = Vec::with_capacity(items.len());
+                for item in items {
+                    match item.value(names) {
+                        Known::Value(value) => values.push(value),
+                        unknown => return unknown,
+                    }
+                }
+                Known::Value(Value::Array(values))
+            }
+        }
+    }
+
+    /// Returns the expressions in it.
+    pub fn exprs(&self) -> Box<dyn Iterator<Item = &Expr> + '_> {
+        match self {
+            Arg::Literal(_) => Box::new(std::iter::empty()),
+            Arg::Expr(expr) => Box::new(std::iter::once(expr)),
+            Arg::Text(text) => Box::new(text.exprs()),
+            Arg::List(items) => Box::new(items.iter().flat_map(Arg::exprs)),
         }
     }
 }
@@ -291,6 +389,9 @@ pub struct Entry {
 /// A remedy's texts.
 #[derive(Debug)]
 pub struct RemedyText {
+    /// When it is worth telling, over the same values as the texts; always when `None`. A condition
+    /// that is unknown is not met.
+    pub when: Option<Expr>,
     /// What to do.
     pub text: Template,
     /// The command.

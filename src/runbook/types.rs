@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use crate::model::server_report::ServerReport;
 use crate::model::types::{Field, Record, Type, Word};
 use crate::probe::{REGISTRY, Spec, schema};
+use crate::runbook::{Kind, Runbook};
 
 /// The argument and result types of one probe.
 #[derive(Debug)]
@@ -60,18 +61,33 @@ pub fn server_report() -> Type {
 }
 
 /// Returns the type of a `use` step's result.
-pub(super) fn used(step: &str) -> Type {
+pub(super) fn used(step: &str, runbook: &Runbook) -> Type {
     let verdicts = [
         ("healthy", "It works."),
         ("degraded", "It works, but not as it should."),
         ("fault", "It does not work."),
         ("inconclusive", "What decides could not be looked at."),
     ];
+    let steps = runbook.steps.iter().filter_map(|inner| {
+        let ty = match &inner.kind {
+            Kind::Probe { spec, .. } => Type::Record(Arc::clone(&of(spec).result)),
+            Kind::Ask { expects: Some(_), .. } => server_report(),
+            Kind::Ask { choices, .. } => {
+                let choices: Vec<String> = choices.iter().map(|(c, _)| c.clone()).collect();
+                answer(&inner.id, &choices)
+            }
+            Kind::Use { runbook, .. } => used(&format!("{step}.{}", inner.id), runbook),
+            Kind::Decide => return None,
+        };
+        Some(field(&inner.id, "What this step saw; null when it did not run.", ty, true))
+    });
+    let steps = record(&format!("{step}.steps"), steps.collect());
     record(
         step,
         vec![
             field("verdict", "How the used runbook ended.", words(&verdicts), false),
             field("id", "The diagnosis it came to; null when healthy.", Type::Text, true),
+            field("steps", "What its steps saw, by their ids.", steps, false),
         ],
     )
 }

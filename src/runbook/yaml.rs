@@ -68,6 +68,24 @@ impl Yaml {
     }
 }
 
+impl Node {
+    /// Moves every place by `offset` bytes.
+    pub(super) fn shift(&mut self, offset: usize) {
+        let moved = |span: &Range<usize>| span.start + offset..span.end + offset;
+        self.span = moved(&self.span);
+        match &mut self.value {
+            Yaml::List(items) => items.iter_mut().for_each(|item| item.shift(offset)),
+            Yaml::Map(entries) => {
+                for (key, value) in entries {
+                    key.span = moved(&key.span);
+                    value.shift(offset);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Parses a file.
 pub(super) fn parse(text: &str) -> Result<Node, Broken> {
     if text.len() > LARGEST {
@@ -200,7 +218,7 @@ impl Tree<'_> {
                     return self.key(text.into_owned(), anchor, span);
                 }
                 let value = match style {
-                    ScalarStyle::Plain => plain(&text),
+                    ScalarStyle::Plain => typed(&text),
                     _ => Yaml::Text(text.into_owned()),
                 };
                 let node = Node { value, span };
@@ -321,9 +339,14 @@ impl Tree<'_> {
     }
 }
 
+/// Whether a text, written plain, is read as text.
+pub(super) fn is_plain_text(text: &str) -> bool {
+    matches!(typed(text), Yaml::Text(_))
+}
+
 /// Types a plain scalar as the core schema does (YAML 1.2, 10.3.2), only that numbers with leading
 /// zeros, octal numbers and infinities are texts.
-fn plain(text: &str) -> Yaml {
+pub(super) fn typed(text: &str) -> Yaml {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Yaml::Null,
         "true" | "True" | "TRUE" => return Yaml::Bool(true),

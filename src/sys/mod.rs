@@ -19,6 +19,7 @@ pub mod nft;
 pub mod own_mtu;
 pub mod owners;
 pub mod procfs;
+pub mod program;
 pub mod resolver;
 pub mod rtnl;
 pub mod signals;

@@ -51,25 +51,24 @@ pub struct Others {
 
 /// Finds the listening sockets of every network namespace but ours that a visible process is in.
 ///
-/// Root enters each for a moment, in a thread of its own; others read `/proc/PID/net/tcp`.
-pub fn listening() -> Others {
-    let namespaces = others();
+/// Root enters each for a moment, in a thread of its own; others read `/proc/PID/net/tcp`. `None`
+/// where `/proc` does not tell which namespaces there are.
+pub fn listening() -> Option<Others> {
+    let namespaces = others()?;
     if namespaces.is_empty() {
-        return Others::default();
+        return Some(Others::default());
     }
     let looked = std::thread::Builder::new()
         .name("namespaces".to_owned())
         .spawn(move || look_into(&namespaces))
         .ok()
         .and_then(|thread| thread.join().ok());
-    looked.unwrap_or_default()
+    looked
 }
 
 /// The processes of every other network namespace, a few of each, lowest first.
-fn others() -> Vec<Vec<u32>> {
-    let (Some(own), Ok(mut pids)) = (own_mark(), owners::processes()) else {
-        return Vec::new();
-    };
+fn others() -> Option<Vec<Vec<u32>>> {
+    let (own, mut pids) = (own_mark()?, owners::processes().ok()?);
     pids.sort_unstable();
     let mut namespaces: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
     for pid in pids {
@@ -80,7 +79,7 @@ fn others() -> Vec<Vec<u32>> {
             }
         }
     }
-    namespaces.into_values().collect()
+    Some(namespaces.into_values().collect())
 }
 
 fn look_into(namespaces: &[Vec<u32>]) -> Others {

@@ -49,7 +49,7 @@ impl Owners {
         if wanted.is_empty() {
             return Ok(Owners::default());
         }
-        let processes = processes()?;
+        let processes = visible()?;
         if few {
             let (_, found) = Scan::new(Some(&wanted), &processes, FIRST).run(|| ());
             if inodes.iter().all(|inode| *inode == 0 || !found.pids(*inode).is_empty()) {
@@ -65,7 +65,7 @@ impl Owners {
     ///
     /// Returns why `/proc` could not be listed.
     pub fn of_all<T>(work: impl FnOnce() -> T) -> Result<(T, Owners), Why> {
-        Ok(Scan::new(None, &processes()?, u32::MAX).run(work))
+        Ok(Scan::new(None, &visible()?, u32::MAX).run(work))
     }
 
     /// The processes that hold this socket, lowest first; empty when none was seen.
@@ -95,6 +95,16 @@ pub fn processes() -> Result<Vec<u32>, Why> {
         // Not mounted, or mounted empty by a sandbox: we ourselves would be there.
         true => Err(Why::Unsupported { what: "/proc lists no process".to_owned() }),
         false => Ok(found),
+    }
+}
+
+/// As [`processes`]; none where there is no `/proc`: sockets are listed without it, and their holders
+/// are hidden then.
+fn visible() -> Result<Vec<u32>, Why> {
+    match processes() {
+        Err(Why::Unsupported { .. }) => Ok(Vec::new()),
+        Err(Why::Failed { errno, .. }) if errno == "ENOENT" => Ok(Vec::new()),
+        found => found,
     }
 }
 

@@ -323,6 +323,14 @@ impl<'a> Entry<'a> {
         Some(u64::from_ne_bytes(self.attribute(attribute::CGROUP_ID)?.try_into().ok()?))
     }
 
+    /// What the socket dropped since it was made (`SK_MEMINFO_DROPS`); for a listener the SYNs and
+    /// handshakes that it had no room for. `None` when no details were asked for, and on kernels
+    /// before 4.7.
+    pub fn drops(&self) -> Option<u32> {
+        let memory = self.attribute(attribute::SKMEMINFO)?;
+        Some(u32::from_ne_bytes(*memory.get(8 * 4..)?.first_chunk()?))
+    }
+
     fn address(&self, port: usize, at: usize) -> SocketAddr {
         let number = u16::from_be_bytes([self.fixed[port], self.fixed[port + 1]]);
         let mut bytes = [0; 16];

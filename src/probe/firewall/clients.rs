@@ -80,7 +80,7 @@ fn another((port, _): (u16, u16)) -> (u16, u16) {
 
 fn both_ways<'a>(rules: &'a Ruleset, syn: &Packet, answer: &Packet) -> Decision<'a> {
     let mut decision = decide(rules, syn);
-    if decision.ends.is_none() {
+    if decision.ends.is_none() && decision.diverts.is_none() {
         let way_back = decide(rules, answer);
         decision.any_rules |= way_back.any_rules;
         decision.gave_up |= way_back.gave_up;
@@ -155,8 +155,10 @@ pub(super) fn conclude(
     if gave_up {
         not_evaluated.push("too many rules".to_owned());
     }
+    let diverts = judged.iter().find_map(|client| client.decision.diverts);
     FirewallSeen {
         owner: owner(rules, place.as_ref()),
+        diverted: diverts.map(|place| deciding_rule(rules, &place, readings)),
         outcome,
         rule: place.map(|place| deciding_rule(rules, &place, readings)),
         counted,
@@ -175,7 +177,7 @@ fn limits(rules: &Ruleset, judged: &[Judged<'_>], ended: &[&Judged<'_>]) -> Opti
         return Some(which(judged, ended));
     }
     let exception = ended.iter().find_map(|client| client.exception())?;
-    Some(format!("clients that no earlier rule lets in, such as: {}", text(rules, &exception)))
+    Some(format!("clients that no earlier rule lets in (as does: {})", text(rules, &exception)))
 }
 
 fn which(judged: &[Judged<'_>], ended: &[&Judged<'_>]) -> String {

@@ -165,6 +165,7 @@ pub(super) fn conclude(
     let rule = place.map(|place| deciding_rule(rules, place, readings));
     FirewallSeen {
         owner: owner(rules, place),
+        diverted: None,
         outcome,
         rule,
         counted,
@@ -195,6 +196,7 @@ pub(super) fn deciding_rule(
         hook: place.hook.name().to_owned(),
         handle: place.rule.map(|rule| rule.handle),
         text: text(rules, place),
+        told: told(rules, place),
         comment: place.rule.and_then(Rule::author_comment),
         packets_before: reading.map(|reading| reading.before),
         packets_grown: reading.and_then(Reading::grown),
@@ -205,6 +207,16 @@ pub(super) fn text(rules: &Ruleset, place: &Place<'_>) -> String {
     match place.rule {
         Some(rule) => rule_text(rules, rule),
         None => "policy drop".to_owned(),
+    }
+}
+
+/// Where a rule or policy stands and what it says.
+fn told(rules: &Ruleset, place: &Place<'_>) -> String {
+    let chain = place.chain;
+    let within = format!("table {} {}, chain {}", chain.family.name(), chain.table, chain.name);
+    match place.rule {
+        Some(rule) => format!("rule {} of {within}: {}", rule.handle, rule_text(rules, rule)),
+        None => format!("the policy of {within}: drop"),
     }
 }
 
@@ -227,6 +239,14 @@ pub(super) fn owner(rules: &Ruleset, place: Option<&Place<'_>>) -> Option<String
         Some(place) => {
             let chain = place.chain;
             let own = of_table(&chain.table).or_else(|| of_chain(&chain.name));
+            // The chains that iptables cannot do without.
+            let iptables = matches!(chain.family, Family::Ip | Family::Ip6)
+                && ["filter", "mangle", "raw", "nat", "security"].contains(&chain.table.as_str())
+                && rules.chains.iter().any(|other| {
+                    (other.family, &other.table) == (chain.family, &chain.table)
+                        && other.base.is_some()
+                        && other.name == other.name.to_ascii_uppercase()
+                });
             // ufw leaves the policy to the built-in chain that calls its own.
             let ufw = rules.chains.iter().any(|other| {
                 other.family == chain.family
@@ -234,6 +254,7 @@ pub(super) fn owner(rules: &Ruleset, place: Option<&Place<'_>>) -> Option<String
                     && of_chain(&other.name) == Some("ufw")
             });
             own.or((place.rule.is_none() && ufw).then_some("ufw"))
+                .or(iptables.then_some("iptables"))
         }
         None => {
             let chains = || rules.chains.iter();

@@ -85,10 +85,7 @@ impl Standing {
         match target {
             Target::Reject(_) => ends(Fate::Reject),
             Target::Passive(_) => Step::Goes(Tri::Yes),
-            Target::Nat(_, changes) => {
-                self.translated(*changes);
-                ends(Fate::Accept)
-            }
+            Target::Nat(_, changes) => ends(self.translated(*changes)),
             Target::Mark => {
                 self.mark = None;
                 Step::Goes(Tri::Yes)

@@ -11,6 +11,8 @@ pub(super) enum Fate {
     Accept,
     Drop,
     Reject,
+    /// The destination is another from here on: another port, or another machine.
+    Divert,
     /// Something that this program cannot follow: a queue, an unknown target.
     Unknown,
     Next,
@@ -115,10 +117,7 @@ impl Standing {
             }
             Expr::Verdict(verdict) => ends(fate(verdict)),
             Expr::Reject(_) => ends(Fate::Reject),
-            Expr::Nat { changes, .. } => {
-                self.translated(*changes);
-                ends(Fate::Accept)
-            }
+            Expr::Nat { changes, .. } => ends(self.translated(*changes)),
             Expr::Notrack => {
                 self.untracked = if certain { Tri::Yes } else { Tri::Maybe };
                 Step::Goes(Tri::Yes)

@@ -1,6 +1,7 @@
 //! Where the packet stands: what the kernel would tell a rule about it there.
 
 use super::Direction;
+use super::matching::Fate;
 use super::packet::{Device, Packet, host, outgoing};
 use super::value::{Slot, Tri, slots};
 use crate::wire::nft::{Hook, Nat, Source};
@@ -157,11 +158,15 @@ impl Standing {
         }
     }
 
-    pub(super) fn translated(&mut self, changes: Nat) {
+    /// Says what a translation makes of the packet.
+    pub(super) fn translated(&mut self, changes: Nat) -> Fate {
         match changes {
             Nat::Source => self.packet.forget_source(),
+            // The question is about a port of this machine, and the packet is for another now.
+            Nat::Destination if self.packet.direction == Direction::Input => return Fate::Divert,
             Nat::Destination => self.packet.forget_destination(),
         }
+        Fate::Accept
     }
 }
 

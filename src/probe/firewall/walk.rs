@@ -40,6 +40,9 @@ pub(super) struct Decision<'a> {
     pub(super) any_rules: bool,
     /// What surely ends the packet, if nothing before did.
     pub(super) ends: Option<Place<'a>>,
+    /// What gives the packet another destination, surely or not; what follows on its way then
+    /// decides about others.
+    pub(super) diverts: Option<Place<'a>>,
     /// Rules that may match before that, in the order of the packet's way.
     pub(super) doubts: Vec<Doubt<'a>>,
     /// Whether the walk was given up.
@@ -58,10 +61,12 @@ pub(super) fn decide<'a>(rules: &'a Ruleset, packet: &Packet) -> Decision<'a> {
         by_chain,
         standing: Standing::new(packet.clone()),
         decision: Decision::default(),
+        stays: true,
         steps: 0,
     };
     for hook in packet.hooks() {
         for (chain, base, sure) in base_chains(rules, packet, *hook) {
+            let sure = sure && walk.stays;
             if walk.pass(chain, base, sure) == Flow::Ended {
                 return walk.decision;
             }
@@ -116,6 +121,8 @@ struct Walk<'a> {
     by_chain: HashMap<Key<'a>, Vec<&'a Rule>>,
     standing: Standing,
     decision: Decision<'a>,
+    /// Whether the packet is surely still for the port in question.
+    stays: bool,
     steps: usize,
 }
 
@@ -164,6 +171,14 @@ impl<'a> Walk<'a> {
                     Fate::Accept if certain => return Flow::Accepted,
                     Fate::Accept => self.doubt(place, false),
                     Fate::Drop | Fate::Reject => self.end(place, certain),
+                    Fate::Divert => {
+                        self.decision.diverts.get_or_insert(place);
+                        if certain {
+                            return Flow::Ended;
+                        }
+                        self.stays = false;
+                        Flow::Through
+                    }
                     Fate::Unknown => {
                         let _ = self.doubt(place, true);
                         // What comes back from there has passed this chain.

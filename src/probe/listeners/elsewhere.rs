@@ -1,7 +1,7 @@
 //! Listeners in other network namespaces, with words for whom they belong to.
 
 use super::ElsewhereListener;
-use crate::probe::owner::{Book, Claim};
+use crate::probe::owner::{Book, Claim, place};
 use crate::sys::namespaces::{self, Listening};
 
 /// What the kernel says of the owner of such a socket.
@@ -18,9 +18,11 @@ pub(super) fn named(far: &Listening, book: &mut Book) -> ElsewhereListener {
         Some(process) => (Some(process.command), process.membership),
         None => Default::default(),
     };
+    let command = command.unwrap_or_else(|| "?".to_owned());
     ElsewhereListener {
         pid,
-        command: command.unwrap_or_else(|| "?".to_owned()),
+        owner_name: format!("{command} (pid {pid}{})", place(&membership)),
+        command,
         certain: holder.is_some(),
         address: far.local.ip().to_string(),
         port: far.local.port(),

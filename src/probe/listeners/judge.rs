@@ -17,6 +17,8 @@ pub(super) struct Waiting {
     pub(super) interface: u32,
     pub(super) queue: u32,
     pub(super) backlog: u32,
+    /// What it dropped since it listens; `None` where the kernel does not tell.
+    pub(super) drops: Option<u32>,
     pub(super) claim: Claim,
 }
 
@@ -27,6 +29,9 @@ pub(super) struct Reach {
     pub(super) v6: bool,
 }
 
+/// `LOOPBACK_IFINDEX`: the loopback interface has this number in every network namespace.
+const LOOPBACK: u32 = 1;
+
 impl Waiting {
     /// Whether further connections are refused a place: `sk_acceptq_is_full` lets in one more than
     /// the backlog.
@@ -34,8 +39,9 @@ impl Waiting {
         self.queue > self.backlog
     }
 
+    /// Whether only this machine itself can reach it, by its address or by its interface.
     pub(super) fn is_loopback(&self) -> bool {
-        self.address.is_loopback()
+        self.address.is_loopback() || self.interface == LOOPBACK
     }
 
     /// Whether an IPv4 (IPv6) packet to some address of this machine can be for this socket.
@@ -101,9 +107,12 @@ pub(super) fn outcome(
     }
 }
 
-/// The listener whose queue is nearest to its limit.
-pub(super) fn fullest(here: &[Waiting]) -> Option<&Waiting> {
-    here.iter().max_by_key(|waiting| {
+/// The listener whose queue is nearest to its limit, among those that the clients meet when there are
+/// any.
+pub(super) fn fullest(here: &[Waiting], wanted: Option<IpAddr>) -> Option<&Waiting> {
+    let met = here.iter().any(|waiting| waiting.accepts(wanted));
+    let asked = here.iter().filter(|waiting| !met || waiting.accepts(wanted));
+    asked.max_by_key(|waiting| {
         (u64::from(waiting.queue) * 1000 / (u64::from(waiting.backlog) + 1), waiting.queue)
     })
 }
@@ -129,6 +138,7 @@ mod tests {
             interface: 0,
             queue: 0,
             backlog: 128,
+            drops: Some(0),
             claim: Claim { inode: 1, uid: 0, cgroup: None },
         }
     }
@@ -192,8 +202,26 @@ mod tests {
         let (mut long, mut short) = (waiting("::"), waiting("0.0.0.0"));
         (long.queue, long.backlog) = (100, 4096);
         (short.queue, short.backlog) = (6, 5);
-        assert_eq!(fullest(&[long, short]), Some(&short));
-        assert_eq!(fullest(&[]), None);
+        assert_eq!(fullest(&[long, short], None), Some(&short));
+        assert_eq!(fullest(&[], None), None);
+    }
+
+    #[test]
+    fn a_full_queue_at_loopback_is_not_the_queue_of_others() {
+        let (mut own, open) = (waiting("127.0.0.1"), waiting("192.0.2.1"));
+        (own.queue, own.backlog) = (6, 5);
+        assert_eq!(fullest(&[own, open], None), Some(&open));
+        assert_eq!(fullest(&[own, open], "127.0.0.1".parse().ok()), Some(&own));
+        assert_eq!(fullest(&[own], None), Some(&own));
+    }
+
+    #[test]
+    fn a_wildcard_that_is_bound_to_the_loopback_interface_is_loopback() {
+        let bound = Waiting { interface: 1, ..waiting("0.0.0.0") };
+        assert_eq!(outcome(&[bound], None, false), ListenersOutcome::LoopbackOnly);
+        assert_eq!(reach(&[bound], None), Reach::default());
+        let other = Waiting { interface: 2, ..bound };
+        assert_eq!(outcome(&[other], None, false), ListenersOutcome::Listening);
     }
 
     #[test]

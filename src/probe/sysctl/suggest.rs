@@ -30,7 +30,9 @@ pub(super) fn suggest(seen: &SysctlSeen, grown: &Grown) -> BTreeMap<&'static str
     let grew = |name: &str| grown.get(name).copied().filter(|grew| *grew > 0);
 
     if let Some(times) = grew("TcpExt.ListenOverflows") {
-        if seen.somaxconn.is_some_and(|most| most < SOMAXCONN) {
+        // A queue that its own program made shorter gains nothing from a higher limit.
+        let capped = seen.backlog_capped != Some(false);
+        if seen.somaxconn.is_some_and(|most| most < SOMAXCONN) && capped {
             add(
                 "net.core.somaxconn",
                 SOMAXCONN.to_string(),
@@ -199,6 +201,16 @@ mod tests {
         assert!(names(&seen, &[]).is_empty());
         assert!(names(&seen, &[("TcpExt.ListenOverflows", 5)]).is_empty());
         assert_eq!(file(&seen), None);
+    }
+
+    #[test]
+    fn somaxconn_is_left_alone_where_the_program_itself_asked_for_a_short_queue() {
+        let overflow = [("TcpExt.ListenOverflows", 9)];
+        let mut seen = SysctlSeen { somaxconn: Some(128), ..SysctlSeen::default() };
+        for (capped, suggested) in [(None, 1), (Some(true), 1), (Some(false), 0)] {
+            seen.backlog_capped = capped;
+            assert_eq!(names(&seen, &overflow).len(), suggested, "{capped:?}");
+        }
     }
 
     #[test]

@@ -25,6 +25,17 @@ pub(super) struct Ast {
     pub(super) span: Range<usize>,
 }
 
+impl Ast {
+    /// Returns the name that a chain of fields begins with.
+    pub(super) fn root(&self) -> Option<&str> {
+        match &self.node {
+            Node::Name(name) => Some(name),
+            Node::Field { of, .. } | Node::Index(of, _) => of.root(),
+            _ => None,
+        }
+    }
+}
+
 /// What a node is.
 #[derive(Debug)]
 pub(super) enum Node {

@@ -1,7 +1,7 @@
 //! Evaluates an expression over JSON values, three-valued.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 
 use cel_core::BinaryOp;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::ast::{Ast, Function, Loop, Node};
 use super::value::{Number, duration, equal, shown};
-use super::{Bindings, Known};
+use super::{Bindings, Known, Read};
 
 /// The most nodes evaluated for one expression; loops over long lists end here.
 const FUEL: u32 = 200_000;
@@ -22,6 +22,8 @@ struct Env<'a> {
     source: &'a str,
     bindings: &'a Bindings,
     fuel: Cell<u32>,
+    /// Every field that was read, when somebody wants to know.
+    reads: Option<RefCell<Vec<Read>>>,
 }
 
 /// A loop variable and those around it.
@@ -33,17 +35,28 @@ struct Local<'a, 'up> {
 
 /// Evaluates an expression; null as a whole is unknown.
 pub(super) fn eval(ast: &Ast, source: &str, bindings: &Bindings) -> Known {
-    let env = Env { source, bindings, fuel: Cell::new(FUEL) };
-    match env.value(ast, None) {
-        Ok(value) if value.is_null() && !matches!(ast.node, Node::Literal(_)) => {
-            Known::Unknown(env.is_null(ast))
-        }
-        Ok(value) => Known::Value(value.into_owned()),
-        Err(why) => Known::Unknown(why),
-    }
+    Env { source, bindings, fuel: Cell::new(FUEL), reads: None }.known(ast)
+}
+
+/// Evaluates as [`eval`] does, and keeps every field that was read, in order.
+pub(super) fn traced(ast: &Ast, source: &str, bindings: &Bindings) -> (Known, Vec<Read>) {
+    let reads = Some(RefCell::default());
+    let env = Env { source, bindings, fuel: Cell::new(FUEL), reads };
+    let known = env.known(ast);
+    (known, env.reads.map(RefCell::into_inner).unwrap_or_default())
 }
 
 impl<'a> Env<'a> {
+    fn known(&self, ast: &'a Ast) -> Known {
+        match self.value(ast, None) {
+            Ok(value) if value.is_null() && !matches!(ast.node, Node::Literal(_)) => {
+                Known::Unknown(self.is_null(ast))
+            }
+            Ok(value) => Known::Value(value.into_owned()),
+            Err(why) => Known::Unknown(why),
+        }
+    }
+
     fn is_null(&self, ast: &Ast) -> String {
         let source = self.source.get(ast.span.clone()).unwrap_or("a value");
         format!("{source} is null")
@@ -58,7 +71,11 @@ impl<'a> Env<'a> {
         match &ast.node {
             Node::Literal(value) => Ok(Cow::Borrowed(value)),
             Node::Name(name) => self.name(name, local),
-            Node::Field { of, field, .. } => Ok(field_of(self.value(of, local)?, field)),
+            Node::Field { of, field, .. } => {
+                let record = self.value(of, local)?;
+                self.keep(ast, &record, field, local);
+                Ok(field_of(record, field))
+            }
             Node::Index(of, index) => self.index(of, index, local),
             Node::List(items) => {
                 let items = items.iter().map(|item| self.value(item, local).map(Cow::into_owned));
@@ -88,6 +105,30 @@ impl<'a> Env<'a> {
             Node::Call(function, args) => self.call(*function, args, local),
             Node::Loop { kind, list, var, body } => self.run_loop(*kind, list, var, body, local),
         }
+    }
+
+    /// Keeps what was read, when somebody wants to know.
+    fn keep(&self, ast: &Ast, record: &Value, field: &str, local: Option<&Local<'a, '_>>) {
+        let Some(reads) = &self.reads else { return };
+        let value = record.get(field);
+        reads.borrow_mut().push(Read {
+            path: self.source.get(ast.span.clone()).unwrap_or(field).to_owned(),
+            value: value.cloned().unwrap_or(Value::Null),
+            there: value.is_some() || record.is_null(),
+            item: local.is_some() && !matches!(ast.root(), Some(root) if self.outer(root, local)),
+        });
+    }
+
+    /// Whether a name means something outside of every loop.
+    fn outer(&self, name: &str, local: Option<&Local<'a, '_>>) -> bool {
+        let mut scope = local;
+        while let Some(variable) = scope {
+            if variable.name == name {
+                return false;
+            }
+            scope = variable.up;
+        }
+        true
     }
 
     /// Evaluates a node whose value is needed: null is unknown.

@@ -1,0 +1,89 @@
+//! What every pipeline format says of a target: one reason code, one sentence.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::model::check::{CheckResult, Outcome};
+use crate::model::diagnosis::Diagnosis;
+use crate::model::report::{StepEntry, Verdict};
+use crate::render::sanitise::prose;
+
+/// The reason code of a target that is in order.
+pub(super) const HEALTHY: &str = "healthy";
+/// The reason code of a target that was not looked at.
+pub(super) const NOT_RUN: &str = "not_run";
+/// The reason code of a target that could not be judged, when no diagnosis says why.
+pub(super) const INCONCLUSIVE: &str = "inconclusive";
+/// The reason code of a target that is in order although something else was expected, and of one
+/// whose measurements are not as expected.
+pub(super) const NOT_AS_EXPECTED: &str = "expectation.not_met";
+
+/// Returns why a target fared as it did, as a stable code: the id of the diagnosis, or one of the
+/// words above.
+pub(super) fn reason(result: &CheckResult) -> &str {
+    if let Some(diagnosis) = diagnosis(result) {
+        return &diagnosis.id;
+    }
+    match (result.outcome, &result.report) {
+        (Outcome::Skipped, _) | (_, None) => NOT_RUN,
+        (Outcome::Failed, _) => NOT_AS_EXPECTED,
+        (Outcome::Error, _) => INCONCLUSIVE,
+        (Outcome::Passed, Some(report)) if report.verdict == Verdict::Inconclusive => INCONCLUSIVE,
+        (Outcome::Passed, _) => HEALTHY,
+    }
+}
+
+/// Returns the root cause, when the target has one.
+pub(super) fn diagnosis(result: &CheckResult) -> Option<&Diagnosis> {
+    result.report.as_ref()?.diagnosis.as_ref()
+}
+
+/// Says in one line, of at most `most` characters, what is to be told of a target.
+pub(super) fn sentence(result: &CheckResult, most: usize) -> String {
+    let said = result.problems.join("; ");
+    let text = match (diagnosis(result), result.outcome) {
+        _ if !said.trim().is_empty() => said,
+        (Some(diagnosis), Outcome::Passed) if result.is_degraded() => {
+            format!("{}: {}", diagnosis.id, diagnosis.summary)
+        }
+        (Some(diagnosis), Outcome::Passed) => format!("as expected: {}", diagnosis.id),
+        (Some(diagnosis), _) => format!("{}: {}", diagnosis.id, diagnosis.summary),
+        (None, Outcome::Skipped) => "it was not looked at".to_owned(),
+        (None, Outcome::Error) => "it could not be judged".to_owned(),
+        (None, Outcome::Failed) => format!("not as expected ({})", result.expect),
+        (None, Outcome::Passed) => "as expected".to_owned(),
+    };
+    shortened(&prose(&text), most).into_owned()
+}
+
+/// Cuts text to at most `most` characters; an ellipsis tells.
+pub(super) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some(_) => {
+            let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+            Cow::Owned(kept + "…")
+        }
+    }
+}
+
+/// Returns the entries of the walked path, in its order.
+pub(super) fn walked(result: &CheckResult) -> Vec<&StepEntry> {
+    let Some(report) = &result.report else { return Vec::new() };
+    let find = |id: &String| report.steps.iter().find(|step| step.id == *id);
+    report.path.iter().filter_map(find).collect()
+}
+
+/// Returns how long a handshake with the target took (the median of the fastest address), in
+/// milliseconds; `None` when none was completed.
+pub(super) fn connect_ms(result: &CheckResult) -> Option<f64> {
+    let steps = result.report.as_ref()?.steps.iter();
+    let connects = steps.filter(|step| step.probe.as_deref() == Some("tcp_connect"));
+    let addresses = connects.filter_map(|step| step.observation.as_ref()?.get("addresses"));
+    let addresses = addresses.filter_map(Value::as_array).flatten();
+    let open =
+        addresses.filter(|entry| entry.get("outcome").and_then(Value::as_str) == Some("open"));
+    let medians = open.filter_map(|entry| entry.get("answer_median_ms")?.as_f64());
+    medians.min_by(f64::total_cmp)
+}
