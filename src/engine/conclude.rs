@@ -72,6 +72,22 @@ pub fn verdict_of(diagnosis: &Diagnosis) -> Verdict {
     }
 }
 
+/// Finds the gravest of several conclusions, the first of those that weigh the same; the others follow
+/// without those that only say what could not be looked at.
+pub fn gravest(mut concluded: Vec<Diagnosis>) -> (Option<Diagnosis>, Vec<Diagnosis>) {
+    let gravity = |diagnosis: &Diagnosis| match verdict_of(diagnosis) {
+        Verdict::Fault => 3,
+        Verdict::Degraded => 2,
+        Verdict::Inconclusive => 1,
+        Verdict::Healthy => 0,
+    };
+    let most = concluded.iter().map(gravity).max();
+    let first = concluded.iter().position(|one| Some(gravity(one)) == most);
+    let first = first.map(|first| concluded.remove(first));
+    concluded.retain(|other| verdict_of(other) != Verdict::Inconclusive);
+    (first, concluded)
+}
+
 fn words_of(
     catalogue: &Catalogue,
     id: &str,

@@ -11,10 +11,11 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::{Map, Value};
 
 use crate::engine::ask::{Question, Reply};
+use crate::engine::effect;
 use crate::engine::facts::{Fact, Facts, Timing, base_bindings};
 use crate::engine::permit::Permit;
 use crate::engine::report::{Frame, assemble, visited};
-use crate::engine::walk::{Early, Effect, End, Need, Walk, onward, walk};
+use crate::engine::walk::{Early, Effect, End, Need, Walk, walk};
 use crate::model::layer::Layer;
 use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{Report, StepEntry, TargetEntry, Vantage};
@@ -130,7 +131,7 @@ impl Session {
         let walk = walk(&self.plan.runbook, &self.base, &self.facts);
         let Effect::Done(End::Concluded(_)) = &walk.effect else { return None };
         let last = walk.visits.last()?;
-        let leads_on = !last.key.contains('/') && onward(last.step).is_some();
+        let leads_on = !last.key.contains('/') && effect::onward(last.step).is_some();
         leads_on.then(|| last.key.clone())
     }
 

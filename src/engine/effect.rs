@@ -9,7 +9,7 @@ use crate::model::diagnosis::{Diagnosis, RuledOut};
 use crate::model::outcome::Why;
 use crate::model::report::Status;
 use crate::probe::Spec;
-use crate::runbook::{Branch, Step};
+use crate::runbook::{Branch, Kind, Next, Step};
 
 /// Where the walk stands.
 #[derive(Debug)]
@@ -93,4 +93,22 @@ pub enum End {
     Healthy,
     /// A diagnosis.
     Concluded(Box<Diagnosis>),
+}
+
+/// The arm that is taken when a condition is unknown.
+pub(super) fn otherwise(step: &Step) -> Option<&Branch> {
+    match &step.kind {
+        Kind::Ask { no_input, .. } => Some(no_input),
+        _ => step.unknown.as_ref(),
+    }
+}
+
+/// Where a step leads on to that concludes: its `else`, or the arm for what is unknown.
+pub(super) fn onward(step: &Step) -> Option<usize> {
+    let otherwise = step.branches.iter().filter(|branch| branch.when.is_none());
+    let mut ways = otherwise.chain(&step.unknown).filter_map(|branch| match branch.next {
+        Next::Goto(next) => Some(next),
+        _ => None,
+    });
+    ways.next()
 }

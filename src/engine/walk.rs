@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::engine::arguments::{arguments, defaults};
 use crate::engine::ask;
 use crate::engine::conclude;
+use crate::engine::effect::{self, otherwise};
 pub use crate::engine::effect::{Early, Effect, End, Need, Visit, Walk};
 use crate::engine::facts::Facts;
 use crate::engine::permit::Circle;
@@ -100,7 +101,7 @@ impl<'a> Walker<'a, '_> {
             match self.leave(step, &key, &names, looked) {
                 Leave::Goto(next) => at = next,
                 Leave::End(End::Concluded(diagnosis)) if self.facts.passes(&key) => {
-                    match onward(step) {
+                    match effect::onward(step) {
                         Some(next) => {
                             self.passed.push(*diagnosis);
                             at = next;
@@ -114,32 +115,19 @@ impl<'a> Walker<'a, '_> {
         unreachable!("a checked runbook has no cycle")
     }
 
-    /// Makes the gravest conclusion the diagnosis, the first of several; the others are findings.
+    /// Makes the gravest conclusion the diagnosis; the others are findings.
     fn judge(&mut self, end: End) -> End {
-        let last = match end {
-            End::Healthy if self.passed.is_empty() => return End::Healthy,
-            End::Healthy => None,
-            End::Concluded(diagnosis) => Some(*diagnosis),
-        };
         let mut concluded = std::mem::take(&mut self.passed);
-        concluded.extend(last);
-        let gravity = |diagnosis: &Diagnosis| match conclude::verdict_of(diagnosis) {
-            Verdict::Fault => 3,
-            Verdict::Degraded => 2,
-            Verdict::Inconclusive => 1,
-            Verdict::Healthy => 0,
-        };
-        let gravest = concluded.iter().map(gravity).max();
-        let first = concluded.iter().position(|one| Some(gravity(one)) == gravest);
-        let Some(first) = first else { return End::Healthy };
-        let diagnosis = concluded.remove(first);
-        for other in concluded {
-            let known = self.findings.iter().any(|known| known.id == other.id);
-            if !known && conclude::verdict_of(&other) != Verdict::Inconclusive {
+        if let End::Concluded(diagnosis) = end {
+            concluded.push(*diagnosis);
+        }
+        let (gravest, others) = conclude::gravest(concluded);
+        for other in others {
+            if self.findings.iter().all(|known| known.id != other.id) {
                 self.findings.push(other);
             }
         }
-        End::Concluded(Box::new(diagnosis))
+        gravest.map_or(End::Healthy, |diagnosis| End::Concluded(Box::new(diagnosis)))
     }
 
     /// Finds what the step saw, or what is needed for that.
@@ -430,24 +418,6 @@ fn choose<'a>(step: &'a Step, names: &Bindings) -> Result<&'a Branch, Why> {
         }
     }
     otherwise(step).ok_or(Why::Depends { on: "a branch that fits".to_owned() })
-}
-
-/// The arm that is taken when a condition is unknown.
-fn otherwise(step: &Step) -> Option<&Branch> {
-    match &step.kind {
-        Kind::Ask { no_input, .. } => Some(no_input),
-        _ => step.unknown.as_ref(),
-    }
-}
-
-/// Where a step leads on to that concludes: its `else`, or the arm for what is unknown.
-pub(super) fn onward(step: &Step) -> Option<usize> {
-    let otherwise = step.branches.iter().filter(|branch| branch.when.is_none());
-    let mut ways = otherwise.chain(&step.unknown).filter_map(|branch| match branch.next {
-        Next::Goto(next) => Some(next),
-        _ => None,
-    });
-    ways.next()
 }
 
 fn brief(step: &Step, seen: Option<&Value>, names: &Bindings) -> Option<String> {

@@ -129,7 +129,7 @@ mod tests {
         let line = settled(&entry("5 SYNs, no \u{1b}answer"), &style).expect("a text");
         assert_eq!(
             line,
-            "  ✗ transport    5 SYNs, no \\u{1b}answer                                1.20 s"
+            "  ✗ transport    5 SYNs, no \\u{1b}answer                                 1.20 s"
         );
     }
 
