@@ -21,7 +21,7 @@ pub(super) async fn hold(
     session: &mut Session,
     target: &str,
     fail_on: &FailOn,
-    shown: impl Fn(&Report, &Check, u8) -> u8,
+    shown: impl Fn(&mut Check, u8) -> u8,
 ) -> u8 {
     let prompt = Prompt::new(global);
     let signal = Cell::new(None);
@@ -48,9 +48,9 @@ pub(super) async fn hold(
             leave(prompt.as_ref().filter(|_| asked));
             terminal::complain("interrupted: the report is a partial one");
         }
-        let check = Check::of(report.clone(), fail_on, interrupted);
+        let mut check = Check::of(report.clone(), fail_on, interrupted);
         let ended = status::of(&check, signal.get());
-        let ended = shown(&report, &check, ended);
+        let ended = shown(&mut check, ended);
         let Some(prompt) = prompt.as_ref().filter(|_| !interrupted && offers(global, &report))
         else {
             return ended;

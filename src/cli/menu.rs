@@ -14,6 +14,7 @@ use crate::probe::Spec;
 use crate::render::Format;
 use crate::render::manual::{self, Part};
 use crate::render::observed::Observed;
+use crate::runbook::drawing;
 
 /// What the run does next.
 #[derive(Debug, PartialEq)]
@@ -95,7 +96,7 @@ pub(super) async fn ask(
                 None
             }
             Item::Save => {
-                save(prompt, global, check, report).await;
+                save(prompt, global, session, check).await;
                 None
             }
         };
@@ -189,12 +190,18 @@ const KEPT: [(Format, &str, &str); 3] = [
     (Format::Json, "JSON, all measurements, for replay", "json"),
 ];
 
-async fn save(prompt: &Prompt, global: &Global, check: &Check, report: &Report) {
+async fn save(prompt: &Prompt, global: &Global, session: &Session, check: &Check) {
+    let Some(report) = check.results.first().and_then(|result| result.report.as_ref()) else {
+        return;
+    };
     let kinds = KEPT.map(|(_, label, _)| label.to_owned());
     let Some(kind) = prompt.pick("In which format?", &kinds, 0).await.answer() else { return };
     let (format, _, ending) = KEPT[kind];
-    let mut bytes = Vec::new();
-    if let Err(error) = format.write(check, &terminal::file_style(global), &mut bytes) {
+    let (mut bytes, mut check) = (Vec::new(), check.clone());
+    let mut tree = drawing::graph(session.runbook());
+    tree.mark(report);
+    check.results[0].tree = Some(tree);
+    if let Err(error) = format.write(&check, &terminal::file_style(global), &mut bytes) {
         return prompt.say(&format!("Nothing saved: {error}"));
     }
     let mut name = file_name(report, ending, |name| Path::new(name).exists());

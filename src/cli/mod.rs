@@ -27,6 +27,7 @@ mod runbooks;
 mod runtime;
 mod status;
 mod terminal;
+mod trees;
 mod usage;
 
 use std::process::ExitCode;
