@@ -160,6 +160,11 @@ pub fn parse_catalogue(source: &str, text: &str) -> Result<Vec<Entry>, LoadError
     catalogue_file(source, text, false)
 }
 
+/// Reads YAML as runbooks are read, as a JSON value: for checking a file against the schema.
+pub fn as_json(text: &str) -> Option<serde_json::Value> {
+    super::yaml::parse(text).ok().map(|root| Reader::json(&root))
+}
+
 pub(super) fn catalogue_file(
     source: &str,
     text: &str,

@@ -53,6 +53,9 @@ impl Reader {
                 None => Type::Any,
             });
         }
+        if find("ask").is_some() && find("expects").is_some() {
+            return Some(types::server_report());
+        }
         if find("ask").is_some() {
             let choices = match find("choices") {
                 Some(Yaml::Map(choices)) => choices.iter().map(|(k, _)| k.name.clone()).collect(),
@@ -129,9 +132,19 @@ impl Reader {
                     "disable",
                 ],
             ),
+            "ask" if has(entries, "expects") => (
+                "an ask step",
+                &[
+                    "title", "layer", "ask", "why", "by_hand", "expects", "findings", "branches",
+                    "no_input", "disable",
+                ],
+            ),
             "ask" => (
                 "an ask step",
-                &["title", "layer", "ask", "by_hand", "choices", "no_input", "disable"],
+                &[
+                    "title", "layer", "ask", "why", "by_hand", "choices", "default", "no_input",
+                    "disable",
+                ],
             ),
             "decide" => (
                 "a decide step",
@@ -182,7 +195,7 @@ impl Reader {
         let arms = match fields.entry("branches") {
             Some((_, node)) => self.branches(node, &inner, around),
             None => {
-                if kind.name != "ask" && disabled.is_none() {
+                if (kind.name != "ask" || fields.find("expects").is_some()) && disabled.is_none() {
                     self.astray = true;
                     self.need(fields, &own_key, what, "branches");
                 }
@@ -285,37 +298,6 @@ impl Reader {
         Some((Kind::Probe { spec, with }, Vec::new()))
     }
 
-    fn ask_kind(
-        &mut self,
-        fields: Fields<'_>,
-        own: &Node,
-        scope: &Scope,
-        inner: &Scope,
-        around: &Around<'_>,
-    ) -> Option<(Kind, Vec<Range<usize>>)> {
-        let question = self.template(fields.find("ask")?, "`ask`", scope);
-        let what = "an ask step";
-        let mut others = Vec::new();
-        let no_input = self.need(fields, own, what, "no_input");
-        let no_input = no_input.map(|node| self.arm(node, "`no_input`", scope, around));
-        let mut choices = Vec::new();
-        if let Some(node) = self.need(fields, own, what, "choices") {
-            let entries = self.entries(node, "`choices`").unwrap_or_default();
-            if entries.is_empty() {
-                self.wrong(Code::MISSING_KEY, &node.span, "`choices` is empty", None);
-            }
-            for (key, value) in entries {
-                let (branch, span) = self.arm(value, "a choice", inner, around);
-                choices.push((key.name.clone(), branch));
-                others.push(span);
-            }
-        }
-        let (no_input, span) = no_input?;
-        others.insert(0, span);
-        let kind = Kind::Ask { question: question?, choices, no_input: Box::new(no_input) };
-        Some((kind, others))
-    }
-
     fn decide_kind(&mut self, fields: Fields<'_>) -> Option<(Kind, Vec<Range<usize>>)> {
         let node = fields.find("decide")?;
         if !matches!(node.value, Yaml::Bool(true)) {
@@ -382,6 +364,10 @@ impl Reader {
             }
         }
     }
+}
+
+fn has(entries: &[(Key, Node)], name: &str) -> bool {
+    entries.iter().any(|(key, _)| key.name == name)
 }
 
 fn split(arm: Arm) -> (Branch, (Option<Node>, Range<usize>)) {

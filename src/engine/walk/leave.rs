@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::conclude;
-use crate::engine::walk::End;
+use crate::engine::effect::{End, otherwise};
+use crate::engine::{ask, conclude};
 use crate::model::diagnosis::Diagnosis;
 use crate::model::outcome::Why;
 use crate::model::report::{Status, Verdict};
@@ -52,17 +52,18 @@ pub(super) fn choose<'a>(step: &'a Step, names: &Bindings) -> Result<&'a Branch,
         match when.eval(names) {
             Known::Value(Value::Bool(true)) => return Ok(branch),
             Known::Value(_) => {}
-            Known::Unknown(on) => return step.unknown.as_ref().ok_or(Why::Depends { on }),
+            Known::Unknown(on) => return otherwise(step).ok_or(Why::Depends { on }),
         }
     }
-    step.unknown.as_ref().ok_or(Why::Depends { on: "a branch that fits".to_owned() })
+    otherwise(step).ok_or(Why::Depends { on: "a branch that fits".to_owned() })
 }
 
 /// Says what a step saw in one line.
-pub(super) fn brief(step: &Step, seen: Option<&Value>) -> Option<String> {
+pub(super) fn brief(step: &Step, seen: Option<&Value>, names: &Bindings) -> Option<String> {
     match &step.kind {
         Kind::Probe { spec, .. } => spec.brief(seen?),
-        _ => None,
+        Kind::Ask { .. } => ask::told(step, Some(seen?), names),
+        Kind::Decide | Kind::Use { .. } => None,
     }
 }
 
