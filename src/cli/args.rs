@@ -16,7 +16,7 @@ use crate::model::contact::Contact;
 use crate::model::target::TargetError;
 use crate::render::Format;
 
-pub(super) use check::CheckArgs;
+pub(super) use check::{CheckArgs, ExitStyle};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -168,6 +168,11 @@ impl Global {
             (_, true) => "v6",
             _ => "any",
         }
+    }
+
+    /// Returns whether a format is asked for, on stdout or in a file.
+    pub(super) fn writes(&self, format: Format) -> bool {
+        self.format == format || self.output.iter().any(|(other, _)| *other == format)
     }
 
     /// Returns how long the whole run may take.

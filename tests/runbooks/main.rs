@@ -5,6 +5,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod rehearsals;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

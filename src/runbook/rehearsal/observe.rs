@@ -148,7 +148,11 @@ impl Reader {
         if let Yaml::Map(entries) = &node.value
             && let Some((_, why)) = entries.iter().find(|(key, _)| key.name == UNKNOWN)
         {
-            self.fields(node, "what could not look", &[UNKNOWN])?;
+            if let Some((other, _)) = entries.iter().find(|(key, _)| key.name != UNKNOWN) {
+                let message = "a probe that could not look saw nothing";
+                let help = Some(format!("take out either `unknown` or `{}`", other.name));
+                self.wrong(Code::UNKNOWN_KEY, &other.span, message, help);
+            }
             return self.reason(why).map(Seen::Unknown);
         }
         let record = &types::of(spec).result;
