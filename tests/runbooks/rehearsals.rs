@@ -191,7 +191,10 @@ fn no_test_of_a_built_in_runbook_meets_a_hole_in_a_text() {
             let report = rehearse(&suite, test).report;
             for diagnosis in report.diagnosis.iter().chain(&report.findings) {
                 let texts = [&diagnosis.title, &diagnosis.summary];
-                let holes = texts.iter().any(|text| text.contains('?'));
+                // A question is quoted with its mark behind a word; a hole stands alone.
+                let alone = |text: &str, at: usize| !text[..at].ends_with(char::is_alphanumeric);
+                let holes =
+                    texts.iter().any(|text| text.match_indices('?').any(|(at, _)| alone(text, at)));
                 assert!(!holes, "{}: {}: {}", suite.source, test.name, diagnosis.summary);
             }
         }
@@ -316,7 +319,7 @@ fn passes_as_a_test(book: &Arc<Runbook>, report: &Report) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(10))]
 
     #[test]
     fn a_report_of_connect_becomes_a_test_that_passes((book, report) in any_report("connect")) {
