@@ -12,9 +12,11 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::cli::runbook::RunbookCommand;
 use crate::cli::{status, terminal};
+use crate::model::contact::Contact;
+use crate::model::target::TargetError;
 use crate::render::Format;
 
-pub(super) use check::CheckArgs;
+pub(super) use check::{CheckArgs, ExitStyle};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -120,6 +122,12 @@ pub(super) struct Global {
     /// Never ask; take the answer that the runbook provides for this case
     #[arg(long, global = true)]
     pub(super) no_input: bool,
+    /// Let the runbook contact this machine besides the target (may be repeated)
+    #[arg(long, global = true, value_name = "HOST[:PORT]", value_parser = contact)]
+    pub(super) allow_target: Vec<Contact>,
+    /// Let the runbook run programs (probe exec)
+    #[arg(long, global = true)]
+    pub(super) allow_exec: bool,
     /// Look at IPv4 only
     #[arg(short = '4', long = "ipv4", global = true, conflicts_with = "v6")]
     pub(super) v4: bool,
@@ -160,6 +168,11 @@ impl Global {
             (_, true) => "v6",
             _ => "any",
         }
+    }
+
+    /// Returns whether a format is asked for, on stdout or in a file.
+    pub(super) fn writes(&self, format: Format) -> bool {
+        self.format == format || self.output.iter().any(|(other, _)| *other == format)
     }
 
     /// Returns how long the whole run may take.
@@ -221,6 +234,10 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),
     }
+}
+
+fn contact(text: &str) -> Result<Contact, String> {
+    text.parse().map_err(|error: TargetError| format!("{}; {}", error.problem, error.hint))
 }
 
 /// Reads a duration such as `500ms`, `2s` or `1m30s`; a bare number has no unit and is refused.

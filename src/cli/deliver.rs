@@ -1,13 +1,14 @@
 //! Brings a result to stdout and to the files of `--output`.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::{self, Write};
 
 use crate::cli::args::Global;
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{files as file, status, terminal};
-use crate::model::check::Check;
-use crate::render::{Format, Style};
+use crate::model::check::{Check, CheckResult};
+use crate::render::{Format, Style, ndjson};
 
 /// Checks, for a command that shows a page rather than results, that only text and JSON are asked
 /// for, and what [`check`] checks.
@@ -66,6 +67,17 @@ pub(super) fn files(global: &Global) -> Result<(), Usage> {
     Ok(())
 }
 
+/// Writes what a stream has not written; returns the exit status, as [`deliver`] does.
+pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: &Stream) -> u8 {
+    if !stream.open {
+        return results(global, ended, check);
+    }
+    let write =
+        |format: Format, style: &Style, out: &mut dyn Write| format.write(check, style, out);
+    let lost = to_files(global, &write) || stream.lost.get();
+    after(ended, lost)
+}
+
 /// Writes the result in every format that was asked for; returns the exit status, which is no longer
 /// 0 when something could not be written.
 pub(super) fn deliver(
@@ -73,6 +85,19 @@ pub(super) fn deliver(
     ended: u8,
     write: impl Fn(Format, &Style, &mut dyn Write) -> io::Result<()>,
 ) -> u8 {
+    // Both are tried, whatever comes of the first.
+    let lost = to_files(global, &write) | to_stdout(global, &write);
+    after(ended, lost)
+}
+
+fn after(ended: u8, lost: bool) -> u8 {
+    if lost && ended == status::DONE { status::INCONCLUSIVE } else { ended }
+}
+
+type Write1<'a> = &'a dyn Fn(Format, &Style, &mut dyn Write) -> io::Result<()>;
+
+/// Returns whether something could not be written.
+fn to_files(global: &Global, write: Write1<'_>) -> bool {
     let mut lost = false;
     for (format, path) in &global.output {
         let mut bytes = Vec::new();
@@ -84,19 +109,58 @@ pub(super) fn deliver(
             lost = true;
         }
     }
+    lost
+}
+
+fn to_stdout(global: &Global, write: Write1<'_>) -> bool {
     let mut bytes = Vec::new();
     let mut stdout = io::stdout().lock();
     let written = write(global.format, &terminal::style(global), &mut bytes)
         .and_then(|()| stdout.write_all(&bytes))
         .and_then(|()| stdout.flush());
+    refused(written)
+}
+
+/// Returns whether writing to stdout failed, and says so.
+fn refused(written: io::Result<()>) -> bool {
     match written {
-        Ok(()) => {}
+        Ok(()) => false,
         // The reader has what it wanted (`| head`).
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
         Err(error) => {
             terminal::complain(&format!("error: stdout could not be written: {error}"));
-            lost = true;
+            true
         }
     }
-    if lost && ended == status::DONE { status::INCONCLUSIVE } else { ended }
+}
+
+/// Results on stdout as they come, for the format that has a line for each.
+pub(super) struct Stream {
+    open: bool,
+    /// Whether nobody reads any more.
+    ended: Cell<bool>,
+    /// Whether something could not be written.
+    lost: Cell<bool>,
+}
+
+impl Stream {
+    /// Begins to write, if stdout carries such a format.
+    pub(super) fn begin(global: &Global) -> Stream {
+        let open = global.format == Format::Ndjson;
+        Stream { open, ended: Cell::new(false), lost: Cell::new(false) }
+    }
+
+    /// Writes one result.
+    pub(super) fn result(&self, result: &CheckResult) {
+        if !self.open || self.ended.get() {
+            return;
+        }
+        let mut line = Vec::new();
+        let mut stdout = io::stdout().lock();
+        let written = ndjson::write_result(result, &mut line)
+            .and_then(|()| stdout.write_all(&line))
+            .and_then(|()| stdout.flush());
+        self.ended.set(written.is_err());
+        self.lost.set(refused(written));
+    }
 }

@@ -3,7 +3,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use crate::sys::caps;
 
 /// Reads a file up to `most` bytes.
 ///
@@ -67,6 +70,41 @@ pub(super) fn below(folder: &Path, suffix: &str) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Reads a file up to `most` bytes; also says why it may not run programs: a file that belongs to
+/// another user, or that others may write, does not speak for this one.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) fn read_judged(path: &Path, most: u64) -> io::Result<(Vec<u8>, Option<String>)> {
+    // A pipe that nobody writes to would hold us up for ever; `<(…)` and /dev/stdin are meant.
+    let meant = path.starts_with("/dev") || path.starts_with("/proc");
+    let flags = if meant { 0 } else { libc::O_NONBLOCK };
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    // Asked of the open file, so that what is judged is what is read.
+    let about = file.metadata()?;
+    if !meant && !about.is_file() && !about.is_dir() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok((bounded(file, most)?, objection_to(about.uid(), about.mode(), caps::effective_uid())))
+}
+
+fn objection_to(owner: u32, mode: u32, us: u32) -> Option<String> {
+    if owner != us && owner != 0 {
+        return Some(format!("it belongs to uid {owner}, neither to you (uid {us}) nor to root"));
+    }
+    match (mode & 0o020 != 0, mode & 0o002 != 0) {
+        (_, true) => Some(format!("everybody may write it (mode {:04o})", mode & 0o7777)),
+        (true, _) => Some(format!("its group may write it (mode {:04o})", mode & 0o7777)),
+        _ => None,
+    }
+}
+
+/// Returns where a file is when every symbolic link is followed.
+pub(super) fn real(path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok()
+}
+
 /// Reads stdin up to `most` bytes.
 ///
 /// # Errors
@@ -127,6 +165,15 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Writes a file that is not there yet.
+///
+/// # Errors
+///
+/// Returns what writing met; `AlreadyExists` when the file is there.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
+}
+
 fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -152,4 +199,25 @@ pub(super) fn names_in(folder: &Path) -> io::Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_nobody_else_may_write_speaks_for_its_reader() {
+        let cases = [
+            (1000, 0o100_644, 1000, true),
+            (0, 0o100_755, 1000, true),
+            (1001, 0o100_644, 1000, false),
+            (1000, 0o100_664, 1000, false),
+            (1000, 0o100_646, 1000, false),
+            (0, 0o100_666, 1000, false),
+            (1000, 0o100_644, 0, false),
+        ];
+        for (owner, mode, us, fine) in cases {
+            assert_eq!(objection_to(owner, mode, us).is_none(), fine, "{owner} {mode:o} {us}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod fail_on;
 mod files;
 mod nearest;
 mod params;
+mod permits;
 mod probe;
 mod progress;
 mod replay;
@@ -19,6 +20,7 @@ mod runbooks;
 mod runtime;
 mod status;
 mod terminal;
+mod trees;
 mod usage;
 
 use std::process::ExitCode;

@@ -33,6 +33,10 @@ pub(super) fn run(
         return list(global);
     };
     let spec = find(name)?;
+    if spec.runs_programs && !global.allow_exec {
+        return Err(Usage::new(format!("probe {} runs a program", spec.id))
+            .help("allow it: add --allow-exec"));
+    }
     let record = (spec.args)();
     let target = target.map(diagnose::parse).transpose()?;
     let mut args = given(spec, &record, with)?;

@@ -47,6 +47,10 @@ pub fn inconclusive(catalogue: &Catalogue, title: &str, why: &Why, names: &Bindi
         Why::Failed { errno, .. } if errno == "EMFILE" || errno == "ENFILE" => {
             ("tcp.fd_exhausted", "")
         }
+        // An option of ours, not a capability of the kernel's.
+        Why::NotPermitted { capability, .. } if capability.starts_with("--") => {
+            ("inconclusive.not_allowed", capability.as_str())
+        }
         Why::NotPermitted { capability, .. } => ("inconclusive.permission", capability.as_str()),
         Why::Budget | Why::Interrupted => ("inconclusive.budget", ""),
         Why::Unsupported { .. } | Why::Failed { .. } | Why::Depends { .. } => {

@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::{Map, Value};
 
 use crate::engine::facts::{Fact, Facts, Timing, base_bindings};
+use crate::engine::permit::Permit;
 use crate::engine::report::{Frame, assemble, visited};
 use crate::engine::walk::{Early, Effect, Need, Walk, walk};
 use crate::model::layer::Layer;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub params: Map<String, Value>,
     /// How long the whole run may take.
     pub budget: Duration,
+    /// What may be touched besides the target.
+    pub permit: Permit,
 }
 
 /// What happens during a run, one way.
@@ -76,7 +79,7 @@ pub async fn run(
     let base = base_bindings(&plan.target, &plan.params);
     let mut course = Course {
         start,
-        facts: Facts::default(),
+        facts: Facts::live(plan.permit.clone()),
         running: BTreeMap::new(),
         probes: FuturesUnordered::new(),
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::engine::permit::Permit;
 use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{Report, TargetEntry};
 use crate::runbook::expr::Bindings;
@@ -34,6 +35,8 @@ pub struct Facts {
     facts: BTreeMap<String, Fact>,
     /// What a missing outcome counts as, when no more will come.
     closed: Option<Why>,
+    /// What may be touched; `None` when nothing will be, so that nothing is checked.
+    permit: Option<Permit>,
 }
 
 impl Facts {
@@ -54,12 +57,23 @@ impl Facts {
         Facts {
             facts: facts.collect(),
             closed: Some(Why::Depends { on: "a recorded observation".to_owned() }),
+            permit: None,
         }
     }
 
     /// Knows that nothing can be looked at, and why.
     pub fn blind(why: Why) -> Facts {
-        Facts { facts: BTreeMap::new(), closed: Some(why) }
+        Facts { facts: BTreeMap::new(), closed: Some(why), permit: None }
+    }
+
+    /// Begins a live run, which may touch what the permit says.
+    pub fn live(permit: Permit) -> Facts {
+        Facts { permit: Some(permit), ..Facts::default() }
+    }
+
+    /// Returns what may be touched.
+    pub(super) fn permit(&self) -> Option<&Permit> {
+        self.permit.as_ref()
     }
 
     /// Finds a step's outcome.

@@ -9,6 +9,7 @@ pub mod conclude;
 pub mod drive;
 pub mod facts;
 mod judge;
+pub mod permit;
 pub mod record;
 pub mod rehearse;
 pub mod report;
@@ -19,6 +20,7 @@ pub mod walk;
 
 pub use drive::{Event, Plan, run, unable};
 pub use facts::Facts;
+pub use permit::Permit;
 pub use record::record;
 pub use rehearse::rehearse;
 pub use report::replay;

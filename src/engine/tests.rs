@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::drive::{Event, Plan, run, unable};
 use crate::engine::facts::{Fact, Facts, base_bindings};
+use crate::engine::permit::Permit;
 use crate::engine::report::{Frame, assemble, replay};
 use crate::engine::walk::{Effect, End, walk};
 use crate::model::outcome::{Outcome, Why};
@@ -346,7 +347,14 @@ fn a_review_of_the_kernel_concludes_only_what_grows_or_is_off() {
 }
 
 fn plan(book: Arc<Runbook>, budget: Duration) -> Plan {
-    Plan { target: target(), vantage: vantage(), runbook: book, params: params(), budget }
+    Plan {
+        target: target(),
+        vantage: vantage(),
+        runbook: book,
+        params: params(),
+        budget,
+        permit: Permit::default(),
+    }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::engine::arguments::{arguments, defaults};
 use crate::engine::conclude;
 use crate::engine::facts::Facts;
+use crate::engine::permit::Circle;
 use crate::model::diagnosis::{Diagnosis, Evidence, RuledOut};
 use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{Status, Verdict};
@@ -118,10 +119,11 @@ pub fn watched<'a>(
         findings: Vec::new(),
         ruled_out: Vec::new(),
         used: None,
+        circle: Circle::new(facts.permit(), runbook, base),
     };
     let effect = match walker.runbook(runbook, base.clone(), "") {
         Flow::Stop(effect) => effect,
-        Flow::End(end) => Effect::Done(end),
+        Flow::End(end, _) => Effect::Done(end),
     };
     let Walker { visits, findings, ruled_out, .. } = walker;
     Walk { visits, findings, ruled_out, effect }
@@ -136,11 +138,14 @@ struct Walker<'a, 'f> {
     ruled_out: Vec<RuledOut>,
     /// How the runbook that was used last ended.
     used: Option<End>,
+    /// What may be contacted.
+    circle: Circle<'f>,
 }
 
 enum Flow<'a> {
     Stop(Effect<'a>),
-    End(End),
+    /// How a runbook ended, and what its steps saw.
+    End(End, Bindings),
 }
 
 /// What a step knows when it comes to its branches.
@@ -168,7 +173,7 @@ impl<'a> Walker<'a, '_> {
             }
             match self.leave(step, &key, &names, looked) {
                 Leave::Goto(next) => at = next,
-                Leave::End(end) => return Flow::End(end),
+                Leave::End(end) => return Flow::End(end, names),
             }
         }
         unreachable!("a checked runbook has no cycle")
@@ -192,12 +197,21 @@ impl<'a> Walker<'a, '_> {
                         Some(outcome) => outcome,
                         None => match self.facts.missing() {
                             Some(outcome) => outcome,
-                            None => {
-                                return Err(needed(runbook, step, key, spec, args, names, prefix));
-                            }
+                            None => match self.circle.objection(spec, &args) {
+                                Some(why) => Outcome::Unknown(why),
+                                None => {
+                                    let need = (*spec, args);
+                                    return Err(
+                                        self.needed(runbook, step, key, need, names, prefix)
+                                    );
+                                }
+                            },
                         },
                     },
                 };
+                if let Some(fact) = self.facts.find(key) {
+                    self.circle.learn(spec, fact);
+                }
                 Ok(match outcome {
                     Outcome::Seen(seen) => Looked::Seen(Some(seen)),
                     Outcome::Unknown(why) => Looked::Unknown(why),
@@ -230,14 +244,52 @@ impl<'a> Walker<'a, '_> {
                 inner.values.insert("params".to_owned(), Value::Object(params));
                 match self.runbook(used, inner, &format!("{key}/")) {
                     Flow::Stop(effect) => Err(effect),
-                    Flow::End(end) => {
-                        let seen = used_result(&end);
+                    Flow::End(end, names) => {
+                        let seen = used_result(&end, used, names);
                         self.used = Some(end);
                         Ok(Looked::Seen(Some(seen)))
                     }
                 }
             }
         }
+    }
+
+    /// Asks for a probe to be run, and for those that may start while it is waiting.
+    fn needed(
+        &self,
+        runbook: &'a Runbook,
+        step: &'a Step,
+        key: &str,
+        (spec, args): (&'static Spec, Value),
+        names: &Bindings,
+        prefix: &str,
+    ) -> Effect<'a> {
+        let need = |step: &'a Step, key: String, spec, args| Need {
+            key,
+            step,
+            title: step.title.fill(names),
+            spec,
+            args,
+        };
+        let mut early = Vec::new();
+        for meanwhile in &step.meanwhile {
+            for &other in &meanwhile.start {
+                let other = &runbook.steps[other];
+                let Kind::Probe { spec, with } = &other.kind else {
+                    continue;
+                };
+                // What cannot be filled in yet, or may not be, cannot be started yet.
+                let Ok(args) = arguments(spec, with, names) else {
+                    continue;
+                };
+                if self.circle.objection(spec, &args).is_some() {
+                    continue;
+                }
+                let key = format!("{prefix}{}", other.id);
+                early.push(Early { after: meanwhile.after, need: need(other, key, spec, args) });
+            }
+        }
+        Effect::Run(Box::new(need(step, key.to_owned(), spec, args)), early)
     }
 
     /// Chooses the branch, records the visit and says where it leads.
@@ -409,45 +461,15 @@ fn brief(step: &Step, seen: Option<&Value>) -> Option<String> {
     }
 }
 
-fn used_result(end: &End) -> Value {
+fn used_result(end: &End, runbook: &Runbook, mut names: Bindings) -> Value {
+    let ids = runbook.steps.iter().map(|step| &step.id);
+    let seen = ids.filter_map(|id| Some((id.clone(), names.values.remove(id)?)));
+    let steps = Value::Object(seen.collect());
     match end {
-        End::Healthy => json!({"verdict": "healthy", "id": null}),
+        End::Healthy => json!({"verdict": "healthy", "id": null, "steps": steps}),
         End::Concluded(diagnosis) => {
-            json!({"verdict": conclude::verdict_of(diagnosis).name(), "id": diagnosis.id})
+            let verdict = conclude::verdict_of(diagnosis).name();
+            json!({"verdict": verdict, "id": diagnosis.id, "steps": steps})
         }
     }
-}
-
-fn needed<'a>(
-    runbook: &'a Runbook,
-    step: &'a Step,
-    key: &str,
-    spec: &'static Spec,
-    args: Value,
-    names: &Bindings,
-    prefix: &str,
-) -> Effect<'a> {
-    let need = |step: &'a Step, key: String, spec, args| Need {
-        key,
-        step,
-        title: step.title.fill(names),
-        spec,
-        args,
-    };
-    let mut early = Vec::new();
-    for meanwhile in &step.meanwhile {
-        for &other in &meanwhile.start {
-            let other = &runbook.steps[other];
-            let Kind::Probe { spec, with } = &other.kind else {
-                continue;
-            };
-            // What cannot be filled in yet cannot be started yet.
-            let Ok(args) = arguments(spec, with, names) else {
-                continue;
-            };
-            let key = format!("{prefix}{}", other.id);
-            early.push(Early { after: meanwhile.after, need: need(other, key, spec, args) });
-        }
-    }
-    Effect::Run(Box::new(need(step, key.to_owned(), spec, args)), early)
 }

@@ -10,6 +10,7 @@ pub mod conntrack;
 pub mod control;
 pub mod counters;
 pub mod dns;
+pub mod exec;
 pub mod firewall;
 pub mod greeting;
 pub mod listeners;
@@ -52,6 +53,7 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<sockets::Sockets>(),
     Spec::of::<connections::Connections>(),
     Spec::of::<process::Process>(),
+    Spec::of::<exec::Exec>(),
 ];
 
 /// A probe, as its author writes it.

@@ -37,6 +37,7 @@ pub mod problem;
 mod read;
 pub mod rehearsal;
 mod step;
+pub mod targets;
 pub mod types;
 mod value;
 mod ways;

@@ -1,6 +1,7 @@
 //! The only room that touches Linux: sockets, netlink, procfs, files, clock, capabilities. It knows
 //! no policy and no verdicts.
 
+pub mod batch;
 pub mod caps;
 pub mod cgroups;
 pub mod clock;
@@ -19,6 +20,7 @@ pub mod nft;
 pub mod own_mtu;
 pub mod owners;
 pub mod procfs;
+pub mod program;
 pub mod resolver;
 pub mod rtnl;
 pub mod signals;
@@ -29,3 +31,4 @@ pub mod syn_data;
 pub mod sysctl;
 pub mod tcp;
 pub mod udp;
+pub mod xtables;

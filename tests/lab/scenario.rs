@@ -226,6 +226,11 @@ impl Scenario {
         self.step(move |lab| lab.host(host).nft(&rules))
     }
 
+    /// A line of the shell on a host, for tools that have no batch mode.
+    pub(crate) fn shell(self, host: &'static str, line: &'static str) -> Scenario {
+        self.step(move |lab| lab.host(host).run(line))
+    }
+
     /// A service process on a host.
     pub(crate) fn process(self, host: &'static str, process: Process) -> Scenario {
         self.step(move |lab| lab.start(host, &process))

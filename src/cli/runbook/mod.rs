@@ -2,8 +2,12 @@
 
 mod graph;
 mod list;
+mod new;
 mod record;
+mod show;
 mod test;
+
+use std::path::PathBuf;
 
 use clap::Subcommand;
 
@@ -13,7 +17,7 @@ use crate::cli::usage::Usage;
 /// What to do with runbooks.
 #[derive(Debug, Subcommand)]
 pub(super) enum RunbookCommand {
-    /// List the runbooks that can be named: title, where each comes from, what it shadows
+    /// List the runbooks that can be named: title, where each comes from, what it hides
     List,
     /// Draw a runbook's tree: as Mermaid, DOT (Graphviz) or SVG
     Graph {
@@ -25,6 +29,22 @@ pub(super) enum RunbookCommand {
     },
     /// Run the tests of runbooks, offline; or make one from a saved report
     Test(test::Test),
+    /// Show what a runbook does, step by step; or, with --resolved, as one file
+    Show {
+        /// The runbook: a name or a file
+        #[arg(value_name = "NAME|PATH")]
+        runbook: String,
+        /// Write it as YAML, with what it extends and includes put in
+        #[arg(long)]
+        resolved: bool,
+    },
+    /// Write the beginning of a runbook, with comments; without KIND, list the kinds
+    New {
+        /// The kind of target: tcp, http, database, dns or local
+        kind: Option<String>,
+        /// The file to write, which must not be there yet; stdout without
+        file: Option<PathBuf>,
+    },
 }
 
 /// Does it; returns the exit status.
@@ -40,5 +60,7 @@ pub(super) fn run(global: &Global, command: &RunbookCommand) -> Result<u8, Usage
             graph::run(global, name.as_deref(), report.as_deref())
         }
         RunbookCommand::Test(test) => test::run(global, test),
+        RunbookCommand::Show { runbook, resolved } => show::run(global, runbook, *resolved),
+        RunbookCommand::New { kind, file } => new::run(global, kind.as_deref(), file.as_deref()),
     }
 }
