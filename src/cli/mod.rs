@@ -9,11 +9,13 @@ mod diagnose;
 mod explain;
 mod fail_on;
 mod files;
+mod manual;
 mod nearest;
 mod params;
 mod permits;
 mod probe;
 mod progress;
+mod redaction;
 mod replay;
 mod runbook;
 mod runbooks;
@@ -42,6 +44,8 @@ pub fn main() -> ExitCode {
         }
         Command::Replay { file, judge } => replay::run(global, file, judge),
         Command::Runbook { command } => runbook::run(global, command),
+        Command::Completions { shell } => Ok(manual::completions(*shell)),
+        Command::Man { directory } => manual::man(directory.as_deref()),
         Command::Explain { id } => explain::run(global, id.as_deref()),
     };
     let status = ended.unwrap_or_else(|usage| {

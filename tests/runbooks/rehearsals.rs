@@ -18,7 +18,7 @@ use tcpdoctor::model::report::{Report, TargetEntry};
 use tcpdoctor::model::types::{Record, Type};
 use tcpdoctor::render::{Format, Style, rehearsal as render};
 use tcpdoctor::runbook::rehearsal::{
-    self, Expect, Observed, Seen, Suite, Test, as_file, complete, probe_of,
+    self, Expect, Observed, Seen, Suite, Test, as_file, complete,
 };
 use tcpdoctor::runbook::{self, Kind, Library, LoadError, Runbook, types};
 
