@@ -17,9 +17,7 @@ use tcpdoctor::model::rehearsal::{ArmKind, Rehearsal};
 use tcpdoctor::model::report::{Report, TargetEntry};
 use tcpdoctor::model::types::{Record, Type};
 use tcpdoctor::render::{Format, Style, rehearsal as render};
-use tcpdoctor::runbook::rehearsal::{
-    self, Expect, Observed, Seen, Suite, Test, as_file, complete,
-};
+use tcpdoctor::runbook::rehearsal::{self, Expect, Observed, Seen, Suite, Test, as_file, complete};
 use tcpdoctor::runbook::{self, Kind, Library, LoadError, Runbook, types};
 
 fn root() -> &'static Path {
@@ -138,6 +136,19 @@ fn what_does_not_hold_is_shown_with_the_way_that_was_taken() {
         wrong.extend(golden(&folder().join(name), &written(&rehearsal, format, &style)));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_example_of_the_documentation_passes() {
+    let text = fs::read_to_string(root().join("docs/testing-runbooks.md")).unwrap();
+    let example = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let suite = match load("shop.test.yaml", example) {
+        Ok(suite) => suite,
+        Err(error) => panic!("{}", error.render()),
+    };
+    let rehearsal = run(&[suite]);
+    let said = written(&rehearsal, Format::Text, &Style::plain(80));
+    assert_eq!(rehearsal.failures(), 0, "{said}");
 }
 
 #[test]
