@@ -1,6 +1,6 @@
 //! Brings a result to stdout and to the files of `--output`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io::{self, Write};
 
@@ -52,13 +52,13 @@ pub(super) fn results_after(
     let check = redaction.check(check);
     let map = redaction.write_map(global);
     let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
-    match map {
-        Ok(()) => ended,
-        Err(message) => {
-            terminal::complain(&message);
-            if ended == status::DONE { status::INCONCLUSIVE } else { ended }
-        }
-    }
+    told(map, ended)
+}
+
+/// Tells why the list of what was replaced could not be written.
+fn told(map: Result<(), String>, ended: u8) -> u8 {
+    let lost = map.map_err(|message| terminal::complain(&message)).is_err();
+    after(ended, lost)
 }
 
 /// Checks, for a command that writes results, that no picture of a runbook is asked for, and that the
@@ -94,14 +94,17 @@ pub(super) fn files(global: &Global) -> Result<(), Usage> {
 }
 
 /// Writes what a stream has not written; returns the exit status, as [`deliver`] does.
-pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: &Stream) -> u8 {
+pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: Stream) -> u8 {
     if !stream.open {
-        return results(global, ended, check);
+        return results_after(global, ended, check, stream.redaction.into_inner());
     }
+    let mut redaction = stream.redaction.into_inner();
+    let check = redaction.check(check);
+    let map = redaction.write_map(global);
     let write =
-        |format: Format, style: &Style, out: &mut dyn Write| format.write(check, style, out);
+        |format: Format, style: &Style, out: &mut dyn Write| format.write(&check, style, out);
     let lost = to_files(global, &write) || stream.lost.get();
-    after(ended, lost)
+    told(map, after(ended, lost))
 }
 
 /// Writes the result in every format that was asked for; returns the exit status, which is no longer
@@ -163,6 +166,7 @@ fn refused(written: io::Result<()>) -> bool {
 /// Results on stdout as they come, for the format that has a line for each.
 pub(super) struct Stream {
     open: bool,
+    redaction: RefCell<Redaction>,
     /// Whether nobody reads any more.
     ended: Cell<bool>,
     /// Whether something could not be written.
@@ -173,7 +177,8 @@ impl Stream {
     /// Begins to write, if stdout carries such a format.
     pub(super) fn begin(global: &Global) -> Stream {
         let open = global.format == Format::Ndjson;
-        Stream { open, ended: Cell::new(false), lost: Cell::new(false) }
+        let redaction = RefCell::new(Redaction::of(global));
+        Stream { open, redaction, ended: Cell::new(false), lost: Cell::new(false) }
     }
 
     /// Writes one result.
@@ -181,9 +186,10 @@ impl Stream {
         if !self.open || self.ended.get() {
             return;
         }
+        let result = self.redaction.borrow_mut().result(result);
         let mut line = Vec::new();
         let mut stdout = io::stdout().lock();
-        let written = ndjson::write_result(result, &mut line)
+        let written = ndjson::write_result(&result, &mut line)
             .and_then(|()| stdout.write_all(&line))
             .and_then(|()| stdout.flush());
         self.ended.set(written.is_err());

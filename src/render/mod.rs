@@ -14,6 +14,7 @@ mod json;
 mod junit;
 mod layout;
 pub mod lint;
+pub mod live;
 pub mod manual;
 mod markdown;
 mod markup;
