@@ -14,6 +14,7 @@ mod facts;
 mod look;
 mod relate;
 mod template;
+mod trace;
 mod value;
 
 use std::ops::Range;
@@ -152,7 +153,7 @@ impl Expr {
     /// Evaluates it, and returns every field that was read on the way, in order.
     pub fn traced(&self, bindings: &Bindings) -> (Known, Vec<Read>) {
         match self.ast() {
-            Some(ast) => eval::traced(ast, &self.source, bindings),
+            Some(ast) => trace::traced(ast, &self.source, bindings),
             None => (self.eval(bindings), Vec::new()),
         }
     }
