@@ -1,40 +1,30 @@
 //! `tcpdoctor check TARGET… / --targets FILE`.
 
-use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::time::Duration;
+mod gather;
+mod progress;
+mod select;
 
-use crate::cli::args::{CheckArgs, Global};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use crate::cli::args::{CheckArgs, ExitStyle, Global};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{
-    deliver, diagnose, fail_on, params, permits, runbooks, runtime, status, terminal, trees,
-};
-use crate::engine::check::{Job, Limits, Retry, check};
-use crate::model::expect::Expect;
-use crate::model::target::Host;
+use crate::cli::{deliver, diagnose, fail_on, permits, runtime, status, terminal, trees};
+use crate::engine::check::{Event, Job, Limits, check};
 use crate::runbook::Runbook;
 
+use progress::Progress;
+
 /// How many targets at a time unless `--jobs` says otherwise.
-const JOBS: u16 = 64;
+const JOBS: u16 = 512;
 
 /// Checks the targets; returns the exit status.
 pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
-    let mut jobs = Vec::new();
-    let mut books = Books::default();
-    for target in &args.targets {
-        jobs.push(written(target, global, args, &mut books)?);
-    }
-    if jobs.is_empty() {
-        return Err(Usage::new("there is no target to check")
-            .help("name some, for example db.internal:5432, or a file of them: --targets FILE"));
-    }
-    for (nth, job) in jobs.iter().enumerate() {
-        if jobs[..nth].iter().any(|other| other.name == job.name) {
-            return Err(Usage::new(format!("the target {} is given twice", quoted(&job.name))));
-        }
-    }
-    let fail_on = fail_on::parse(&args.judge.fail_on, jobs.iter().map(|job| &*job.runbook))?;
+    let mut jobs = gather::jobs(global, args)?;
+    unique(&jobs)?;
+    let given = jobs.len();
+    select::apply(&mut jobs, &args.select, &args.skip)?;
+    let fail_on = fail_on::parse(&args.judge.fail_on, runbooks(&jobs))?;
     deliver::check(global)?;
     let limits = Limits {
         jobs: args.jobs.unwrap_or(JOBS).into(),
@@ -45,7 +35,19 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
     permits::tell(global, jobs.iter().map(|job| &*job.runbook));
     let signal = Cell::new(None);
     let vantage = diagnose::vantage();
-    let result = runtime::run(check(&jobs, &limits, &vantage, runtime::interrupt(&signal), |_| {}));
+    let progress = Progress::begin(args.quiet, jobs.len(), given);
+    let stream = deliver::Stream::begin(global);
+    let result =
+        runtime::run(check(&jobs, &limits, &vantage, runtime::interrupt(&signal), |event| {
+            match event {
+                Event::Ended(result) => {
+                    progress.ended(result);
+                    stream.result(result);
+                }
+                Event::Again(count) => progress.again(count),
+            }
+        }));
+    progress.settle();
     let Some(mut result) = result else {
         return Ok(status::INCONCLUSIVE);
     };
@@ -53,47 +55,27 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
     if result.interrupted {
         terminal::complain("interrupted: what had not ended is skipped");
     }
-    let ended = status::of(&result, signal.get());
-    Ok(deliver::results(global, ended, &result))
+    let ended = match args.exit_style {
+        ExitStyle::Default => status::of(&result, signal.get()),
+        ExitStyle::Nagios => result.alarm().code(),
+    };
+    Ok(deliver::rest(global, ended, &result, stream))
 }
 
-/// The runbooks of a check, each loaded once.
-#[derive(Default)]
-struct Books {
-    loaded: HashMap<(Option<String>, bool), Arc<Runbook>>,
-}
-
-impl Books {
-    fn for_host(&mut self, asked: Option<&str>, host: &Host) -> Result<Arc<Runbook>, Usage> {
-        let key = (asked.map(str::to_owned), *host == Host::Here);
-        if let Some(loaded) = self.loaded.get(&key) {
-            return Ok(Arc::clone(loaded));
-        }
-        let loaded = runbooks::for_host(asked, host)?;
-        self.loaded.insert(key, Arc::clone(&loaded));
-        Ok(loaded)
+/// Refuses two targets of one name: nobody could tell their results apart.
+fn unique(jobs: &[Job]) -> Result<(), Usage> {
+    let mut names = std::collections::HashSet::with_capacity(jobs.len());
+    match jobs.iter().find(|job| !names.insert(job.name.as_str())) {
+        None => Ok(()),
+        Some(job) => Err(Usage::new(format!("two targets are called {}", quoted(&job.name)))
+            .help("leave one out, or give them names in a targets file")),
     }
 }
 
-/// Makes the job of a target on the command line.
-fn written(text: &str, global: &Global, args: &CheckArgs, books: &mut Books) -> Result<Job, Usage> {
-    let target = diagnose::parse(text)?;
-    let entry = diagnose::entry(&target, global)?;
-    let runbook = books.for_host(global.runbook.as_deref(), &target.host)?;
-    let params = params::bind(&runbook, &global.param)?;
-    let permit = permits::of(global, &runbook)?;
-    Ok(Job {
-        name: entry.input.clone(),
-        labels: BTreeMap::new(),
-        target: entry,
-        runbook,
-        params,
-        expect: Expect::default(),
-        budget: global.budget(),
-        permit,
-        retry: args.retry_until.map(|until| Retry {
-            until,
-            interval: args.interval.unwrap_or(Duration::from_secs(2)),
-        }),
-    })
+/// The runbooks of all jobs, each once.
+fn runbooks(jobs: &[Job]) -> impl Iterator<Item = &Runbook> + Clone {
+    let mut seen = std::collections::HashSet::new();
+    let fresh = |job: &&Job| seen.insert(Arc::as_ptr(&job.runbook));
+    let found: Vec<&Runbook> = jobs.iter().filter(fresh).map(|job| &*job.runbook).collect();
+    found.into_iter()
 }

@@ -5,15 +5,16 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::Runbook;
+use super::books::{Found, Origin, UseError};
 use super::code::Code;
 use super::expr::{Expr, ExprError, ExprErrorKind, Scope, Template};
 use super::extend::Changes;
-use super::load::{Found, Origin, UseError};
 use super::problem::{LoadErrors, Problem, Source, did_you_mean};
 use super::yaml::{Key, Node, Yaml};
 use crate::model::contact::Contact;
@@ -60,6 +61,24 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Takes the keys of a mapping whose keys were looked at before.
+    pub(super) fn of(node: &'a Node) -> Option<Fields<'a>> {
+        match &node.value {
+            Yaml::Map(entries) => Some(Fields { entries }),
+            _ => None,
+        }
+    }
+
+    /// Takes keys that stand in no mapping.
+    pub(super) fn from_entries(entries: &'a [(Key, Node)]) -> Fields<'a> {
+        Fields { entries }
+    }
+
+    /// Returns where the first key stands.
+    pub(super) fn first(self) -> Option<Range<usize>> {
+        self.entries.first().map(|(key, _)| key.span.clone())
+    }
+
     /// Finds the value of a key; of a duplicate, the first.
     pub(super) fn find(self, key: &str) -> Option<&'a Node> {
         self.entry(key).map(|(_, value)| value)
@@ -86,6 +105,13 @@ impl Reader {
             astray: false,
             torn: false,
         }
+    }
+
+    /// Begins a file that stands for itself; `text` is what messages show of it.
+    pub(super) fn alone(name: &str, text: &str) -> Reader {
+        let source = Source { name: name.to_owned(), text: text.to_owned() };
+        let found = Found::new(Origin::File(PathBuf::from(name)), String::new());
+        Reader::new(Arc::new(source), &found, false)
     }
 
     /// Adds a problem.

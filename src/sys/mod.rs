@@ -1,6 +1,7 @@
 //! The only room that touches Linux: sockets, netlink, procfs, files, clock, capabilities. It knows
 //! no policy and no verdicts.
 
+pub mod batch;
 pub mod caps;
 pub mod cgroups;
 pub mod clock;
@@ -29,4 +30,6 @@ pub mod syn;
 pub mod syn_data;
 pub mod sysctl;
 pub mod tcp;
+pub mod tty;
 pub mod udp;
+pub mod xtables;
