@@ -9,11 +9,9 @@ use std::sync::Arc;
 
 use crate::cli::args::{CheckArgs, ExitStyle, Global};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, diagnose, fail_on, runtime, status, terminal};
+use crate::cli::{deliver, diagnose, fail_on, permits, runtime, status, terminal, trees};
 use crate::engine::check::{Event, Job, Limits, check};
-use crate::model::check::{Check, CheckResult};
-use crate::render::Format;
-use crate::runbook::{Runbook, drawing};
+use crate::runbook::Runbook;
 use crate::sys::limits;
 
 use progress::Progress;
@@ -38,6 +36,7 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
         fail_fast: args.fail_fast,
         fail_on,
     };
+    permits::tell(global, runbooks(&jobs));
     let signal = Cell::new(None);
     let vantage = diagnose::vantage();
     let progress = Progress::begin(args.quiet, jobs.len(), given);
@@ -56,17 +55,15 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
     let Some(mut result) = result else {
         return Ok(status::INCONCLUSIVE);
     };
+    trees::draw(global, &mut result, jobs.iter().map(|job| &*job.runbook));
     if result.interrupted {
         terminal::complain("interrupted: what had not ended is skipped");
-    }
-    if global.writes(Format::Html) {
-        draw(&mut result, &jobs);
     }
     let ended = match args.exit_style {
         ExitStyle::Default => status::of(&result, signal.get()),
         ExitStyle::Nagios => result.alarm().code(),
     };
-    Ok(deliver::rest(global, ended, &result, &stream))
+    Ok(deliver::rest(global, ended, &result, stream))
 }
 
 /// How many targets at a time: as many as asked for and as this process may have files open for.
@@ -80,18 +77,6 @@ fn at_a_time(asked: Option<u16>) -> usize {
         ));
     }
     usize::try_from(wanted.min(most)).unwrap_or(1)
-}
-
-/// Adds the trees, for formats that draw them.
-fn draw(check: &mut Check, jobs: &[Job]) {
-    let drawn = |(result, job): (&mut CheckResult, &Job)| {
-        if let Some(report) = &result.report {
-            let mut tree = drawing::graph(&job.runbook);
-            tree.mark(report);
-            result.tree = Some(tree);
-        }
-    };
-    check.results.iter_mut().zip(jobs).for_each(drawn);
 }
 
 /// Refuses two targets of one name: nobody could tell their results apart.

@@ -1,10 +1,11 @@
 //! Brings a result to stdout and to the files of `--output`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io::{self, Write};
 
 use crate::cli::args::Global;
+use crate::cli::redaction::{self, Redaction};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{files as file, status, terminal};
 use crate::model::check::{Check, CheckResult};
@@ -14,6 +15,10 @@ use crate::render::{Format, Style, ndjson};
 /// for, and what [`check`] checks.
 pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
     only(global, &[Format::Text, Format::Json])?;
+    if global.redact {
+        return Err(Usage::new("this command cannot redact what it shows")
+            .help("--redact goes with diagnose, check and replay"));
+    }
     check(global)
 }
 
@@ -33,7 +38,27 @@ pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
 
 /// Writes results in every format that was asked for; returns the exit status, as [`deliver`] does.
 pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
-    deliver(global, ended, |format, style, out| format.write(check, style, out))
+    results_after(global, ended, check, Redaction::of(global))
+}
+
+/// Writes results as [`results`] does, of which some may have been written already: names that were
+/// replaced then keep their pseudonyms.
+pub(super) fn results_after(
+    global: &Global,
+    ended: u8,
+    check: &Check,
+    mut redaction: Redaction,
+) -> u8 {
+    let check = redaction.check(check);
+    let map = redaction.write_map(global);
+    let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
+    told(map, ended)
+}
+
+/// Tells why the list of what was replaced could not be written.
+fn told(map: Result<(), String>, ended: u8) -> u8 {
+    let lost = map.map_err(|message| terminal::complain(&message)).is_err();
+    after(ended, lost)
 }
 
 /// Checks, for a command that writes results, that no picture of a runbook is asked for, and that the
@@ -52,6 +77,7 @@ pub(super) fn check(global: &Global) -> Result<(), Usage> {
 
 /// Checks that the files of `--output` can be written.
 pub(super) fn files(global: &Global) -> Result<(), Usage> {
+    redaction::check(global)?;
     let mut seen = HashSet::new();
     for (_, path) in &global.output {
         let shown = quoted(&path.to_string_lossy());
@@ -68,14 +94,17 @@ pub(super) fn files(global: &Global) -> Result<(), Usage> {
 }
 
 /// Writes what a stream has not written; returns the exit status, as [`deliver`] does.
-pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: &Stream) -> u8 {
+pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: Stream) -> u8 {
     if !stream.open {
-        return results(global, ended, check);
+        return results_after(global, ended, check, stream.redaction.into_inner());
     }
+    let mut redaction = stream.redaction.into_inner();
+    let check = redaction.check(check);
+    let map = redaction.write_map(global);
     let write =
-        |format: Format, style: &Style, out: &mut dyn Write| format.write(check, style, out);
+        |format: Format, style: &Style, out: &mut dyn Write| format.write(&check, style, out);
     let lost = to_files(global, &write) || stream.lost.get();
-    after(ended, lost)
+    told(map, after(ended, lost))
 }
 
 /// Writes the result in every format that was asked for; returns the exit status, which is no longer
@@ -137,6 +166,7 @@ fn refused(written: io::Result<()>) -> bool {
 /// Results on stdout as they come, for the format that has a line for each.
 pub(super) struct Stream {
     open: bool,
+    redaction: RefCell<Redaction>,
     /// Whether nobody reads any more.
     ended: Cell<bool>,
     /// Whether something could not be written.
@@ -147,7 +177,8 @@ impl Stream {
     /// Begins to write, if stdout carries such a format.
     pub(super) fn begin(global: &Global) -> Stream {
         let open = global.format == Format::Ndjson;
-        Stream { open, ended: Cell::new(false), lost: Cell::new(false) }
+        let redaction = RefCell::new(Redaction::of(global));
+        Stream { open, redaction, ended: Cell::new(false), lost: Cell::new(false) }
     }
 
     /// Writes one result.
@@ -155,9 +186,10 @@ impl Stream {
         if !self.open || self.ended.get() {
             return;
         }
+        let result = self.redaction.borrow_mut().result(result);
         let mut line = Vec::new();
         let mut stdout = io::stdout().lock();
-        let written = ndjson::write_result(result, &mut line)
+        let written = ndjson::write_result(&result, &mut line)
             .and_then(|()| stdout.write_all(&line))
             .and_then(|()| stdout.flush());
         self.ended.set(written.is_err());

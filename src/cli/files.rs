@@ -1,9 +1,12 @@
 //! Files that the command line names: read whole and bounded, written whole or not at all.
 #![allow(clippy::disallowed_methods)] // the user names these files; the network room stays out of it
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use crate::sys::caps;
 
 /// Reads a file up to `most` bytes.
 ///
@@ -67,6 +70,41 @@ pub(super) fn below(folder: &Path, suffix: &str) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Reads a file up to `most` bytes; also says why it may not run programs: a file that belongs to
+/// another user, or that others may write, does not speak for this one.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) fn read_judged(path: &Path, most: u64) -> io::Result<(Vec<u8>, Option<String>)> {
+    // A pipe that nobody writes to would hold us up for ever; `<(…)` and /dev/stdin are meant.
+    let meant = path.starts_with("/dev") || path.starts_with("/proc");
+    let flags = if meant { 0 } else { libc::O_NONBLOCK };
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    // Asked of the open file, so that what is judged is what is read.
+    let about = file.metadata()?;
+    if !meant && !about.is_file() && !about.is_dir() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok((bounded(file, most)?, objection_to(about.uid(), about.mode(), caps::effective_uid())))
+}
+
+fn objection_to(owner: u32, mode: u32, us: u32) -> Option<String> {
+    if owner != us && owner != 0 {
+        return Some(format!("it belongs to uid {owner}, neither to you (uid {us}) nor to root"));
+    }
+    match (mode & 0o020 != 0, mode & 0o002 != 0) {
+        (_, true) => Some(format!("everybody may write it (mode {:04o})", mode & 0o7777)),
+        (true, _) => Some(format!("its group may write it (mode {:04o})", mode & 0o7777)),
+        _ => None,
+    }
+}
+
+/// Returns where a file is when every symbolic link is followed.
+pub(super) fn real(path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok()
+}
+
 /// Reads stdin up to `most` bytes.
 ///
 /// # Errors
@@ -104,6 +142,19 @@ pub(super) fn objection(path: &Path) -> Option<String> {
 ///
 /// Returns what writing met; the temporary file is removed.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, None)
+}
+
+/// Writes a file as [`write_whole`] does, readable and writable by its owner alone.
+///
+/// # Errors
+///
+/// As [`write_whole`].
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, Some(0o600))
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
     // Through a symbolic link, the file behind it is replaced and the link stays.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let old = fs::metadata(path).ok();
@@ -113,9 +164,14 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder_of(path).join(format!(".{name}.{}", std::process::id()));
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        if let Some(old) = old {
-            file.set_permissions(old.permissions())?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        mode.map(|mode| options.mode(mode));
+        let mut file = options.open(&temporary)?;
+        match (mode, old) {
+            (Some(mode), _) => file.set_permissions(Permissions::from_mode(mode))?,
+            (None, Some(old)) => file.set_permissions(old.permissions())?,
+            (None, None) => {}
         }
         file.write_all(bytes)?;
         file.sync_data()?;
@@ -125,6 +181,15 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// Writes a file that is not there yet.
+///
+/// # Errors
+///
+/// Returns what writing met; `AlreadyExists` when the file is there.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(bytes)
 }
 
 fn folder_of(path: &Path) -> PathBuf {
@@ -152,4 +217,25 @@ pub(super) fn names_in(folder: &Path) -> io::Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_nobody_else_may_write_speaks_for_its_reader() {
+        let cases = [
+            (1000, 0o100_644, 1000, true),
+            (0, 0o100_755, 1000, true),
+            (1001, 0o100_644, 1000, false),
+            (1000, 0o100_664, 1000, false),
+            (1000, 0o100_646, 1000, false),
+            (0, 0o100_666, 1000, false),
+            (1000, 0o100_644, 0, false),
+        ];
+        for (owner, mode, us, fine) in cases {
+            assert_eq!(objection_to(owner, mode, us).is_none(), fine, "{owner} {mode:o} {us}");
+        }
+    }
 }

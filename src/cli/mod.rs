@@ -2,23 +2,34 @@
 //!
 //! stdout carries only the chosen format; messages and progress go to stderr.
 
+mod answers;
 mod args;
 mod check;
+mod conversation;
 mod deliver;
 mod diagnose;
 mod explain;
 mod fail_on;
 mod files;
+mod ladder;
+mod manual;
+mod menu;
 mod nearest;
+mod other_end;
 mod params;
+mod paste;
+mod permits;
 mod probe;
 mod progress;
+mod prompt;
+mod redaction;
 mod replay;
 mod runbook;
 mod runbooks;
 mod runtime;
 mod status;
 mod terminal;
+mod trees;
 mod usage;
 
 use std::process::ExitCode;
@@ -33,13 +44,15 @@ pub fn main() -> ExitCode {
     };
     let global = &args.global;
     let ended = match &args.command {
-        Command::Diagnose { target, judge } => diagnose::run(global, target.as_deref(), judge),
+        Command::Diagnose(args) => diagnose::run(global, args),
         Command::Check(check) => check::run(global, check),
         Command::Probe { name, target, with } => {
             probe::run(global, name.as_deref(), target.as_deref(), with)
         }
         Command::Replay { file, judge } => replay::run(global, file, judge),
         Command::Runbook { command } => runbook::run(global, command),
+        Command::Completions { shell } => Ok(manual::completions(*shell)),
+        Command::Man { directory } => manual::man(directory.as_deref()),
         Command::Explain { id } => explain::run(global, id.as_deref()),
     };
     let status = ended.unwrap_or_else(|usage| {

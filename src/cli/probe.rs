@@ -33,6 +33,10 @@ pub(super) fn run(
         return list(global);
     };
     let spec = find(name)?;
+    if spec.runs_programs && !global.allow_exec {
+        return Err(Usage::new(format!("probe {} runs a program", spec.id))
+            .help("allow it: add --allow-exec"));
+    }
     let record = (spec.args)();
     let target = target.map(diagnose::parse).transpose()?;
     let mut args = given(spec, &record, with)?;
@@ -65,7 +69,7 @@ pub(super) fn run(
         }
     };
     let ended = runtime::run(bounded);
-    progress.settle();
+    progress.settle(false);
     let Some(ended) = ended else {
         return Ok(status::INCONCLUSIVE);
     };

@@ -8,7 +8,7 @@ use crate::cli::files;
 use crate::cli::usage::{Usage, quoted};
 use crate::model::report::RunbookEntry;
 use crate::model::target::Host;
-use crate::runbook::{self, Catalogue, Library, LoadError, Runbook};
+use crate::runbook::{self, Catalogue, FileText, Files, Library, LoadError, Runbook};
 
 /// Far larger than any runbook; the loader has bounds of its own.
 const MOST_BYTES: u64 = 4 << 20;
@@ -43,7 +43,19 @@ pub(super) fn load(name_or_path: &str) -> Result<Arc<Runbook>, Usage> {
 /// Hands over the places where runbooks are looked for.
 pub(super) fn with_library<T>(work: impl FnOnce(Library<'_>) -> T) -> T {
     let folders = folders(|name| std::env::var_os(name).map(PathBuf::from));
-    work(Library { folders: &folders, read: &read })
+    work(Library { folders: &folders, read: &Disk })
+}
+
+/// Returns a runbook as one file, with what it extends and includes put in.
+pub(super) fn resolved(name_or_path: &str) -> Result<String, Usage> {
+    let resolved = with_library(|library| runbook::load::resolved(name_or_path, library));
+    resolved.map_err(|error| told(&error))
+}
+
+/// Hands over the library in which names are looked up.
+pub(super) fn in_library<T>(then: impl FnOnce(Library<'_>) -> T) -> T {
+    let folders = folders(|name| std::env::var_os(name).map(PathBuf::from));
+    then(Library { folders: &folders, read: &Disk })
 }
 
 /// Loads the runbook that a report names.
@@ -111,6 +123,9 @@ fn add(found: &mut Vec<Listed>, name: &str, folder: &str, source: String) {
         first.shadows.push(source);
         return;
     }
+    if source != "builtin" && is_catalogue(&source) {
+        return;
+    }
     let loaded = if source == "builtin" {
         runbook::builtin(name).map_err(|error| told(&error))
     } else {
@@ -124,7 +139,14 @@ fn add(found: &mut Vec<Listed>, name: &str, folder: &str, source: String) {
     found.push(Listed { name, title, folder, source, shadows: Vec::new(), problem });
 }
 
-fn told(error: &LoadError) -> Usage {
+/// Whether a file holds diagnoses for runbooks to include, and is none itself.
+fn is_catalogue(source: &str) -> bool {
+    let text = Disk.read(Path::new(source)).map(|file| file.text);
+    text.is_ok_and(|text| runbook::load::parse_catalogue(source, &text).is_ok())
+}
+
+/// Tells why a runbook cannot be loaded.
+pub(super) fn told(error: &LoadError) -> Usage {
     match error {
         LoadError::NotFound { help, .. } => Usage::new(error.to_string()).help(help.as_str()),
         LoadError::Unreadable { path, error } => {
@@ -145,9 +167,19 @@ fn why(error: &io::Error) -> String {
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    let bytes = files::read(path, MOST_BYTES)?;
-    String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
+/// The files of this machine.
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<FileText> {
+        let (bytes, objection) = files::read_judged(path, MOST_BYTES)?;
+        let text = String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+        Ok(FileText { text, objection })
+    }
+
+    fn real(&self, path: &Path) -> Option<PathBuf> {
+        files::real(path)
+    }
 }
 
 /// Returns the folders for runbooks, the first that has a name wins.

@@ -5,10 +5,10 @@ use crate::engine::facts::{Facts, base_bindings};
 use crate::engine::walk::{Effect, End, Visit, Walk, walk};
 use crate::model::outcome::Outcome;
 use crate::model::report::{
-    BranchEntry, Report, RunbookEntry, SCHEMA, Status, StepEntry, TargetEntry, Tool, Vantage,
-    Verdict,
+    BranchEntry, FileEntry, Report, RunbookEntry, SCHEMA, Status, StepEntry, TargetEntry, Tool,
+    Vantage, Verdict,
 };
-use crate::runbook::{Kind, Runbook, Step};
+use crate::runbook::{Kind, Runbook, RunbookFile, Step};
 
 /// What a report says besides the walk.
 pub struct Frame {
@@ -64,7 +64,7 @@ pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) 
         },
         Effect::Done(End::Healthy) => (Verdict::Healthy, None),
         // A driver always leads the walk to its end.
-        Effect::Run(..) => (Verdict::Inconclusive, None),
+        Effect::Run(..) | Effect::Ask(_) => (Verdict::Inconclusive, None),
     };
     if let Some(diagnosis) = &diagnosis {
         findings.retain(|finding| finding.id != diagnosis.id);
@@ -81,6 +81,8 @@ pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) 
             name: runbook.name.clone(),
             source: runbook.source.clone(),
             sha256: runbook.sha256.clone(),
+            files: files(runbook),
+            shadows: runbook.shadows.clone(),
         },
         params: frame.params,
         started_at: frame.started_at,
@@ -91,6 +93,13 @@ pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) 
         path: visits.iter().map(|visit| visit.key.clone()).collect(),
         steps: steps(runbook, &visits, facts),
     }
+}
+
+fn files(runbook: &Runbook) -> Vec<FileEntry> {
+    let entry =
+        |file: &RunbookFile| FileEntry { source: file.source.clone(), sha256: file.sha256.clone() };
+    let several = runbook.files.len() > 1;
+    runbook.files.iter().filter(|_| several).map(entry).collect()
 }
 
 fn steps(runbook: &Runbook, visits: &[Visit<'_>], facts: &Facts) -> Vec<StepEntry> {
@@ -117,16 +126,25 @@ pub(super) fn visited(visit: &Visit<'_>, next: Option<&str>, facts: &Facts) -> S
         by_hand: visit.by_hand.clone(),
         unknown: visit.unknown.clone(),
         branch: Some(BranchEntry { when: visit.when.clone(), to: to.to_owned() }),
-        ..skipped(visit.step, facts)
+        ..blank(visit.step)
     };
     entry.id.clone_from(&visit.key);
     record(&mut entry, facts);
     entry
 }
 
-/// Describes a step that was not walked; what a probe started early saw is kept.
+/// Describes a step that was not walked; what a probe started early saw is kept, an answer that was
+/// given beforehand is not.
 fn skipped(step: &Step, facts: &Facts) -> StepEntry {
-    let mut entry = StepEntry {
+    let mut entry = blank(step);
+    if !matches!(step.kind, Kind::Ask { .. }) {
+        record(&mut entry, facts);
+    }
+    entry
+}
+
+fn blank(step: &Step) -> StepEntry {
+    StepEntry {
         id: step.id.clone(),
         title: step.title.source().to_owned(),
         layer: step.layer,
@@ -143,9 +161,7 @@ fn skipped(step: &Step, facts: &Facts) -> StepEntry {
         observation: None,
         unknown: None,
         branch: None,
-    };
-    record(&mut entry, facts);
-    entry
+    }
 }
 
 fn record(entry: &mut StepEntry, facts: &Facts) {

@@ -1,5 +1,6 @@
 //! The report: everything that one run saw and concluded (`tcpdoctor.report/1`).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -43,7 +44,7 @@ pub struct Report {
 }
 
 /// The verdict of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It works.
@@ -118,8 +119,35 @@ pub struct RunbookEntry {
     pub name: String,
     /// `builtin` or the file's path.
     pub source: String,
+    /// SHA-256 of its text, hexadecimal; of several files, that of the list of their digests, one a
+    /// line.
+    pub sha256: String,
+    /// Its own file and those that it extends, includes and uses; empty when there is only its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileEntry>,
+    /// The names by which it, or a part of it, hides something else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadows: Vec<Shadow>,
+}
+
+/// A file that has a part in a runbook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// `builtin:NAME` or the path.
+    pub source: String,
     /// SHA-256 of its text, hexadecimal.
     pub sha256: String,
+}
+
+/// A name that is found more than once: the first in the lookup order hides the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shadow {
+    /// The name.
+    pub name: String,
+    /// What was taken: a path.
+    pub source: String,
+    /// What it hides: paths, or `builtin`.
+    pub hides: Vec<String>,
 }
 
 /// How a step ended.

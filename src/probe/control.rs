@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::icmp::IcmpError;
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys::{clock, errno, host};
 
 use ask::Heard;
@@ -120,6 +120,8 @@ impl Probe for Control {
         closed port, and ICMP echo where it is permitted.";
     const PRIVILEGE: &'static str =
         "CAP_NET_RAW, or a group inside net.ipv4.ping_group_range, adds ICMP echo.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "address", port: None }];
+    const LEADS: bool = true;
     type Args = ControlArgs;
     type Seen = ControlSeen;
 

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys::counters::{LinkSnapshot, Snapshot};
 use crate::sys::tcp::{Attempt, Syn, SynAnswer};
 use crate::sys::{clock, errno, host};
@@ -100,6 +100,7 @@ impl Probe for Counters {
     const ID: &'static str = "counters";
     const DOC: &'static str = "Watches the kernel's network counters while it sends a known number of \
         SYNs, which shows whether they leave this machine.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "address", port: Some("port") }];
     type Args = CountersArgs;
     type Seen = CountersSeen;
 
@@ -112,6 +113,10 @@ impl Probe for Counters {
             tokio::time::sleep(window).await;
             let earlier = Moment { counters: first.counters(), link };
             let later = moment();
+            if growth::nothing_read(&later) {
+                let what = "the kernel's counters (/proc/net) cannot be seen".to_owned();
+                return Err(Why::Unsupported { what });
+            }
             return Ok(CountersSeen {
                 outcome: CountersOutcome::Watched,
                 syns: Vec::new(),
@@ -217,10 +222,16 @@ fn watched(seen: &CountersSeen, took: &str) -> String {
     ];
     let grew = telling.iter().filter_map(|(grew, what)| Some((grew.filter(|n| *n > 0)?, what)));
     let grew: Vec<String> = grew.map(|(grew, what)| format!("{grew} {what}")).collect();
-    match grew.is_empty() {
+    let missing = telling.iter().filter(|(grew, _)| grew.is_none()).map(|(_, what)| *what);
+    let missing: Vec<&str> = missing.collect();
+    let mut text = match grew.is_empty() {
         true => format!("in {took} no counter of drops, errors or retransmissions grew"),
         false => format!("in {took} {}", grew.join(", ")),
+    };
+    if !missing.is_empty() {
+        text += &format!("; not counted here: {}", missing.join(", "));
     }
+    text
 }
 
 /// How often the counters are read while a burst is watched.

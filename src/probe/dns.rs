@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys::clock;
 use crate::sys::name_config::{self, Service};
 use crate::sys::resolver::{self, Families, Lookup};
@@ -215,6 +215,8 @@ impl Probe for Dns {
     const ID: &'static str = "dns";
     const DOC: &'static str = "Resolves a name the way applications do (getaddrinfo: nsswitch, hosts \
         file, search domains) and asks each configured server directly beside it.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "name", port: None }];
+    const LEADS: bool = true;
     type Args = DnsArgs;
     type Seen = DnsSeen;
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys::{clock, host};
 
 use watch::Plan;
@@ -102,6 +102,7 @@ impl Probe for Greeting {
     const ID: &'static str = "greeting";
     const DOC: &'static str = "Opens one connection and watches whether a program serves it: a banner, \
         an answer to the request of the named protocol, or a close in answer to ours.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "address", port: Some("port") }];
     type Args = GreetingArgs;
     type Seen = GreetingSeen;
 

@@ -195,6 +195,7 @@ impl Probe for Listeners {
         the queue is, and whether the port is served in another network namespace (a container).";
     const PRIVILEGE: &'static str = "Naming the processes of other users needs root; user, unit, \
         container and queues do not.";
+    const LEADS: bool = true;
     type Args = ListenersArgs;
     type Seen = ListenersSeen;
 

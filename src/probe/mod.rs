@@ -10,6 +10,7 @@ pub mod conntrack;
 pub mod control;
 pub mod counters;
 pub mod dns;
+pub mod exec;
 pub mod firewall;
 pub mod greeting;
 pub mod listeners;
@@ -52,6 +53,7 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<sockets::Sockets>(),
     Spec::of::<connections::Connections>(),
     Spec::of::<process::Process>(),
+    Spec::of::<exec::Exec>(),
 ];
 
 /// A probe, as its author writes it.
@@ -62,6 +64,13 @@ pub trait Probe {
     const DOC: &'static str;
     /// What it can do only with privilege, in one sentence; empty when nothing.
     const PRIVILEGE: &'static str = "";
+    /// The arguments that name machines to which it sends something, or names that it looks up.
+    const CONTACTS: &'static [Touch] = &[];
+    /// Whether the addresses and names that it saw belong to what it was asked about, to the path
+    /// there or to this machine, so that other probes may contact them.
+    const LEADS: bool = false;
+    /// Whether it runs a program, which only `--allow-exec` allows.
+    const RUNS_PROGRAMS: bool = false;
     /// Its arguments; every field that may be left out has a serde default.
     type Args: DeserializeOwned + Serialize + JsonSchema + Send;
     /// What it saw.
@@ -78,6 +87,15 @@ pub trait Probe {
     fn brief(seen: &Self::Seen) -> String;
 }
 
+/// An argument that names machines to contact: an address or a name, or a list of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Touch {
+    /// The argument.
+    pub arg: &'static str,
+    /// The argument that holds the port, if one does.
+    pub port: Option<&'static str>,
+}
+
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// A probe as the rest of the program sees it.
@@ -89,6 +107,12 @@ pub struct Spec {
     pub doc: &'static str,
     /// See [`Probe::PRIVILEGE`].
     pub privilege: &'static str,
+    /// See [`Probe::CONTACTS`].
+    pub contacts: &'static [Touch],
+    /// See [`Probe::LEADS`].
+    pub leads: bool,
+    /// See [`Probe::RUNS_PROGRAMS`].
+    pub runs_programs: bool,
     /// The type of its arguments.
     pub args: fn() -> Record,
     /// The type of its result.
@@ -111,6 +135,9 @@ impl Spec {
             id: P::ID,
             doc: P::DOC,
             privilege: P::PRIVILEGE,
+            contacts: P::CONTACTS,
+            leads: P::LEADS,
+            runs_programs: P::RUNS_PROGRAMS,
             args: schema::record_of::<P::Args>,
             result: schema::record_of::<P::Seen>,
             run: run_erased::<P>,

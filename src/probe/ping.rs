@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 
 use crate::model::icmp::IcmpError;
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys::clock::{self, ms_since, round_ms};
 use crate::sys::icmp::{Echo, Event, Kind, OpenError, Unavailable};
 use crate::sys::udp::{self, Datagram, UdpAnswer};
@@ -112,6 +112,8 @@ impl Probe for Ping {
         permitted, and measures loss, round trip and TTL.";
     const PRIVILEGE: &'static str = "CAP_NET_RAW, or a group inside net.ipv4.ping_group_range, allows \
         real ICMP echo; without it only UDP is left, whose silence proves nothing.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "address", port: None }];
+    const LEADS: bool = true;
     type Args = PingArgs;
     type Seen = PingSeen;
 

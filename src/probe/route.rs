@@ -165,6 +165,7 @@ impl Probe for Route {
     const ID: &'static str = "route";
     const DOC: &'static str = "Asks the kernel which route it would take to each address, and looks \
         at that route's interface and next hop.";
+    const LEADS: bool = true;
     type Args = RouteArgs;
     type Seen = RouteSeen;
 

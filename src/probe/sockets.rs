@@ -210,10 +210,9 @@ impl Probe for Sockets {
             parts.push(format!("most close_wait: {} with {}", first.name, first.count));
         }
         if let Some(first) = seen.full_queues.first() {
-            parts.push(format!(
-                "the accept queue of port {} holds {} of {}",
-                first.port, first.queue, first.backlog
-            ));
+            let how = if first.full { "full" } else { "nearly full" };
+            let FullQueue { port, queue, backlog, .. } = first;
+            parts.push(format!("the accept queue of port {port} is {how} ({queue} of {backlog})"));
         }
         let stuck = |all: &Option<Vec<StuckSocket>>| all.as_ref().map_or(0, Vec::len);
         match (stuck(&seen.recv_stuck), stuck(&seen.send_stuck)) {

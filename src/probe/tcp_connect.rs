@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::icmp::IcmpError;
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys::counters::Snapshot;
 use crate::sys::{clock, host};
 
@@ -223,6 +223,8 @@ impl Probe for TcpConnect {
     const ID: &'static str = "tcp_connect";
     const DOC: &'static str = "Opens TCP connections to each address side by side and tells open, \
         refused (RST), rejected (ICMP, and who sent it), silent and local failure apart.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "addresses", port: Some("port") }];
+    const LEADS: bool = true;
     type Args = TcpConnectArgs;
     type Seen = ConnectSeen;
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::icmp::IcmpError;
 use crate::model::outcome::Why;
-use crate::probe::Probe;
+use crate::probe::{Probe, Touch};
 use crate::sys::host;
 
 /// The `tcp_trace` probe.
@@ -177,6 +177,8 @@ impl Probe for TcpTrace {
     const ID: &'static str = "tcp_trace";
     const DOC: &'static str = "Traces the path with TCP SYNs of rising TTL, all hops side by side, and \
         once more with UDP for comparison.";
+    const CONTACTS: &'static [Touch] = &[Touch { arg: "address", port: Some("port") }];
+    const LEADS: bool = true;
     type Args = TcpTraceArgs;
     type Seen = TraceSeen;
 

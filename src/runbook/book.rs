@@ -6,19 +6,24 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::books::{Books, Found, Origin};
 use super::branch::{Around, ENDS};
 use super::code::Code;
 use super::expr::Scope;
-use super::load::{Books, Found, Origin};
 use super::params::params_type;
 use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::step::unread;
 use super::yaml::{self, Broken, Key, Node, Yaml};
-use super::{Catalogue, Runbook, types};
+use super::{Catalogue, Kind, Param, Runbook, RunbookFile, Step, left, types};
+use crate::model::contact::Contact;
+use crate::model::target::TargetError;
 
 /// The most steps of a runbook.
-const MOST_STEPS: usize = 500;
+const MOST_STEPS: usize = 2000;
+
+/// The most steps of a runbook with those of the runbooks that it uses, each as often as it is used.
+const MOST_EXPANDED: usize = 2000;
 
 /// Names that expressions already have.
 const RESERVED: [&str; 4] = ["target", "params", "result", "vantage"];
@@ -51,15 +56,22 @@ const CEL_WORDS: [&str; 23] = [
 ];
 
 impl Reader {
-    /// Parses the text into a tree.
-    pub(super) fn tree(&mut self, text: &str) -> Option<Node> {
+    /// Parses a text into a tree; `offset` is where the text begins in the row of all texts.
+    pub(super) fn tree(&mut self, text: &str, offset: usize) -> Option<Node> {
         match yaml::parse(text) {
             Ok(Node { value: Yaml::Null, span }) => {
+                let span = span.start + offset..span.end + offset;
                 self.wrong(Code::YAML, &span, "the file is empty", None);
                 None
             }
-            Ok(root) => Some(root),
+            Ok(mut root) => {
+                if offset > 0 {
+                    root.shift(offset);
+                }
+                Some(root)
+            }
             Err(Broken { code, span, message, help }) => {
+                let span = span.start + offset..span.end + offset;
                 self.wrong(code, &span, message, help);
                 None
             }
@@ -82,7 +94,7 @@ impl Reader {
         }
     }
 
-    /// Reads a runbook.
+    /// Reads a runbook, put together already.
     pub(super) fn runbook(
         &mut self,
         root: &Node,
@@ -90,7 +102,19 @@ impl Reader {
         books: &mut Books<'_>,
     ) -> Option<Runbook> {
         let what = "a runbook";
-        let known = ["format", "name", "title", "about", "params", "start", "steps", "diagnoses"];
+        let known = [
+            "format",
+            "name",
+            "title",
+            "about",
+            "extends",
+            "include",
+            "contacts",
+            "params",
+            "start",
+            "steps",
+            "diagnoses",
+        ];
         let fields = self.fields(root, what, &known)?;
         self.format(fields, root, what);
         let name = self.need(fields, root, what, "name");
@@ -103,42 +127,91 @@ impl Reader {
         let title = title.and_then(|node| self.text(node, "`title`").map(str::to_owned));
         let about = fields.find("about");
         let about = about.and_then(|node| self.text(node, "`about`").map(str::to_owned));
+        self.contacts = self.contacts(fields.find("contacts"));
         let params = self.params(fields.find("params"));
         let catalogue = self.own_catalogue(fields)?;
         let start = self.need(fields, root, what, "start");
         let steps = self.need(fields, root, what, "steps")?;
         let entries = self.step_entries(steps)?;
 
-        let scope = if self.trusted { Scope::open() } else { scope(&params, entries) };
+        for (_, node) in entries {
+            self.load_used(node, books);
+        }
+        let scope = if self.trusted { Scope::open() } else { self.scope(&params, entries) };
         let ids: Vec<String> = entries.iter().map(|(key, _)| key.name.clone()).collect();
         let around = Around { steps: &ids, catalogue: &catalogue, uses: false };
         let mut drafts = Vec::with_capacity(entries.len());
         for (key, node) in entries {
-            let draft = self.step(key, node, &scope, &around, books);
+            let draft = self.step(key, node, &scope, &around);
             drafts.push(draft.unwrap_or_else(|| {
                 self.astray = true;
                 unread(key)
             }));
         }
-        let start = start.and_then(|node| self.start(node, &ids));
+        let start = start.and_then(|node| Some((self.start(node, &ids)?, node.span.clone())));
+        let start = self.turn_off(&mut drafts, start);
+        if let Some(start) = start {
+            self.forgive_idle(&drafts, start);
+        }
         if !self.trusted {
             self.graph(&drafts, start, &params);
         }
-        let start = start?;
+        let (name, title, start) = (name?, title?, start?);
+        let (steps, start, left_out) = left::without_idle(drafts, start);
+        let used = |step: &Step| match &step.kind {
+            Kind::Use { runbook, .. } => runbook.expanded,
+            _ => 0,
+        };
+        let expanded = steps.len() + steps.iter().map(used).sum::<usize>();
+        if expanded > MOST_EXPANDED {
+            let message = format!(
+                "with the runbooks that it uses, there are more than {MOST_EXPANDED} steps"
+            );
+            self.wrong(Code::BOUNDS, &first_line(root), message, None);
+            return None;
+        }
+        let files = self.files(&steps);
         Some(Runbook {
-            name: name?,
-            title: title?,
+            name,
+            title,
             about,
             source: match &found.origin {
                 Origin::Builtin(_) => "builtin".to_owned(),
                 Origin::File(path) => path.to_string_lossy().into_owned(),
             },
-            sha256: sha256(&found.text),
+            sha256: sha256_of(&files),
+            files,
+            shadows: Vec::new(),
+            contacts: std::mem::take(&mut self.contacts),
+            left_out,
+            expanded,
             params,
             start,
-            steps: drafts.into_iter().map(|draft| draft.step).collect(),
+            steps,
             catalogue,
         })
+    }
+
+    /// Lists every file that has a part in the runbook, each once, the runbook's own first.
+    fn files(&self, steps: &[Step]) -> Vec<RunbookFile> {
+        let mut files: Vec<RunbookFile> = Vec::new();
+        for part in &self.parts {
+            files.push(RunbookFile {
+                source: part.source.name.clone(),
+                sha256: sha256(&part.source.text),
+                objection: part.objection.clone(),
+            });
+        }
+        for step in steps {
+            if let Kind::Use { runbook, .. } = &step.kind {
+                for file in &runbook.files {
+                    if !files.contains(file) {
+                        files.push(file.clone());
+                    }
+                }
+            }
+        }
+        files
     }
 
     fn own_catalogue(&mut self, fields: Fields<'_>) -> Option<Arc<Catalogue>> {
@@ -182,6 +255,36 @@ impl Reader {
         Some(entries)
     }
 
+    /// Collects the names that every expression of a runbook may use.
+    fn scope(&self, params: &[Param], steps: &[(Key, Node)]) -> Scope {
+        let mut scope =
+            Scope::default().with("target", types::target()).with("params", params_type(params));
+        for (key, node) in steps {
+            if let Some(ty) = self.seen_type(&key.name, node) {
+                scope.add(key.name.as_str(), ty);
+            }
+        }
+        scope
+    }
+
+    /// Reads what the runbook says it contacts beside the target.
+    fn contacts(&mut self, node: Option<&Node>) -> Vec<Contact> {
+        let mut contacts = Vec::new();
+        let Some(node) = node else {
+            return contacts;
+        };
+        for (text, node) in self.texts(node, "`contacts`").unwrap_or_default() {
+            match text.parse() {
+                Ok(contact) => contacts.push(contact),
+                Err(TargetError { problem, hint }) => {
+                    let message = format!("`{text}` cannot be contacted: {problem}");
+                    self.wrong(Code::CONTACT, &node.span, message, Some(hint));
+                }
+            }
+        }
+        contacts
+    }
+
     fn start(&mut self, node: &Node, ids: &[String]) -> Option<usize> {
         let id = self.text(node, "`start`")?;
         let found = ids.iter().position(|known| known == id);
@@ -204,6 +307,17 @@ fn first_line(node: &Node) -> Range<usize> {
     }
 }
 
+/// Returns the digest of one file's text; of several, that of the list of their digests.
+fn sha256_of(files: &[RunbookFile]) -> String {
+    match files {
+        [only] => only.sha256.clone(),
+        several => {
+            let list: Vec<&str> = several.iter().map(|file| file.sha256.as_str()).collect();
+            sha256(&list.join("\n"))
+        }
+    }
+}
+
 fn sha256(text: &str) -> String {
     let mut out = String::with_capacity(64);
     for byte in Sha256::digest(text.as_bytes()) {
@@ -211,16 +325,4 @@ fn sha256(text: &str) -> String {
         let _ = write!(out, "{byte:02x}");
     }
     out
-}
-
-/// Collects the names that every expression of a runbook may use.
-fn scope(params: &[super::Param], steps: &[(Key, Node)]) -> Scope {
-    let mut scope =
-        Scope::default().with("target", types::target()).with("params", params_type(params));
-    for (key, node) in steps {
-        if let Some(ty) = Reader::seen_type(&key.name, node) {
-            scope.add(key.name.as_str(), ty);
-        }
-    }
-    scope
 }

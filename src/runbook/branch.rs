@@ -230,7 +230,8 @@ impl Reader {
         }
     }
 
-    fn destination(&mut self, node: &Node, around: &Around<'_>) -> Next {
+    /// Reads a step's id or an end.
+    pub(super) fn destination(&mut self, node: &Node, around: &Around<'_>) -> Next {
         let Some(id) = self.text(node, "a step's id") else {
             return self.nowhere();
         };

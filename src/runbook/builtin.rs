@@ -35,6 +35,16 @@ pub const DIAGNOSES: &[(&str, &str)] = files! {
     "vantage": "diagnoses/vantage.yaml",
 };
 
+/// Beginnings of runbooks by the kind of target that they are for. One line for each
+/// `runbooks/starters/*.yaml`.
+pub const STARTERS: &[(&str, &str)] = files! {
+    "tcp": "starters/tcp.yaml",
+    "http": "starters/http.yaml",
+    "database": "starters/database.yaml",
+    "dns": "starters/dns.yaml",
+    "local": "starters/local.yaml",
+};
+
 impl Catalogue {
     /// Returns the built-in catalogue; it is read once per process, its texts when they are used.
     ///

@@ -6,9 +6,12 @@
 //! against their vocabulary. No other module may see `cel_core`.
 
 mod ast;
+mod cases;
 mod check;
 mod doubt;
 mod eval;
+mod facts;
+mod look;
 mod relate;
 mod template;
 mod value;
@@ -20,9 +23,12 @@ use serde_json::Value;
 
 use crate::model::types::Type;
 
+pub use cases::Cases;
 pub use check::Scope;
-pub use doubt::{Doubt, Facts};
-pub(crate) use relate::article;
+pub use doubt::Doubt;
+pub use facts::Facts;
+pub use look::OldName;
+pub(crate) use relate::{article, join};
 pub use template::Template;
 pub(crate) use template::sole_hole;
 pub use value::{escape, is_unsafe, shown};
@@ -154,6 +160,28 @@ impl Expr {
     /// Finds what may make it unknown although `facts` hold; `None` when nothing can.
     pub fn doubt(&self, facts: &Facts) -> Option<Doubt> {
         doubt::doubt(self.ast()?, &self.source, facts)
+    }
+
+    /// Returns the names that it speaks of, each with its place in bytes of the source; the variables
+    /// of its own loops are not among them.
+    pub fn names(&self) -> Vec<(String, Range<usize>)> {
+        self.ast().map(look::names).unwrap_or_default()
+    }
+
+    /// Finds tests for null of what is never null, each with its place.
+    pub fn idle_null_tests(&self) -> Vec<Range<usize>> {
+        self.ast().map(look::idle_null_tests).unwrap_or_default()
+    }
+
+    /// Finds names in it that will go away, each with its place and the new name.
+    pub fn old_names(&self) -> Vec<OldName> {
+        self.ast().map(|ast| look::old_names(ast, &self.source)).unwrap_or_default()
+    }
+
+    /// Returns the cases in which it is true; `None` when they are too many to be told apart.
+    /// `words` gives the closed vocabulary of a path, if it has one.
+    pub fn cases(&self, words: &dyn Fn(&str) -> Option<Vec<String>>) -> Option<Cases> {
+        cases::cases(self.ast()?, &self.source, words)
     }
 
     /// Returns the literal words of `path == "word"` and `path in ["word", …]`, with the path, when

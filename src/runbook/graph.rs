@@ -8,8 +8,9 @@ use super::expr::{Expr, Facts};
 use super::problem::Problem;
 use super::read::Reader;
 use super::step::Draft;
+use super::ways::{self, Arm};
 use super::yaml::Node;
-use super::{Branch, Kind, Next, Param};
+use super::{Kind, Next, Param, Step};
 use crate::model::types::Type;
 
 /// Problems that leave every expression and arm readable.
@@ -34,8 +35,12 @@ struct Edge {
 impl Reader {
     /// Checks the steps as a whole, as far as what is wrong already lets that be judged.
     pub(super) fn graph(&mut self, drafts: &[Draft], start: Option<usize>, params: &[Param]) {
-        let edges: Vec<Vec<Edge>> = drafts.iter().map(edges).collect();
-        for draft in drafts {
+        // A step that is turned off leads nowhere; what only it led to is no mistake.
+        let ways: Vec<Vec<Edge>> = drafts.iter().map(edges).collect();
+        let is_on = |draft: &Draft| draft.disabled.is_none();
+        let real = |draft: &Draft| if is_on(draft) { edges(draft) } else { Vec::new() };
+        let edges: Vec<Vec<Edge>> = drafts.iter().map(real).collect();
+        for draft in drafts.iter().filter(|draft| is_on(draft)) {
             self.started_early(draft, drafts);
             if !self.torn {
                 self.covered(draft);
@@ -47,7 +52,7 @@ impl Reader {
             return;
         };
         if !self.astray && !self.errors.problems.iter().any(twice) {
-            self.unreached(drafts, &edges, start);
+            self.unreached(drafts, &ways, start);
         }
         // What a condition proves is only known where every expression could be read.
         let broken = |problem: &Problem| !JUDGED_ALONE.contains(&problem.code);
@@ -149,14 +154,16 @@ impl Reader {
 
     fn unreached(&mut self, drafts: &[Draft], edges: &[Vec<Edge>], start: usize) {
         let mut reached = vec![false; drafts.len()];
-        let mut open = vec![start];
+        let off = (0..drafts.len()).filter(|at| drafts[*at].disabled.is_some());
+        let mut open: Vec<usize> = off.chain([start]).collect();
         while let Some(at) = open.pop() {
             if !std::mem::replace(&mut reached[at], true) {
                 open.extend(edges[at].iter().map(|edge| edge.to));
             }
         }
         for (at, draft) in drafts.iter().enumerate() {
-            if reached[at] {
+            // What an extending runbook no longer reaches is left out.
+            if reached[at] || self.part(draft.id.start).below {
                 continue;
             }
             let early = drafts.iter().any(|other| {
@@ -169,70 +176,26 @@ impl Reader {
         }
     }
 
-    /// Follows what is certainly known along every way, and finds conditions that may be unknown.
+    /// Finds conditions that may be unknown where nothing says what to do then.
     fn doubts(&mut self, drafts: &[Draft], order: &[usize], start: usize, params: &[Param]) {
-        let mut base = Facts::default();
-        base.add("target.input");
-        base.add("target.family");
-        base.add("params");
-        for param in params {
-            base.add(&format!("params.{}", param.name));
-        }
-        let mut known: Vec<Option<Facts>> = vec![None; drafts.len()];
-        known[start] = Some(base);
+        let steps: Vec<&Step> = drafts.iter().map(|draft| &draft.step).collect();
+        let known = ways::known(&steps, order, start, params);
         for &at in order {
-            let Some(before) = known[at].clone() else {
+            let (Some(before), draft) = (&known[at], &drafts[at]) else {
                 continue;
             };
-            let draft = &drafts[at];
-            for (to, facts) in self.ways_out(draft, &before) {
-                let facts = facts.renamed("result", &draft.step.id);
-                known[to] = Some(match known[to].take() {
-                    Some(other) => other.both(&facts),
-                    None => facts,
-                });
+            // A question has its `no_input`.
+            let asks = matches!(draft.step.kind, Kind::Ask { .. });
+            if draft.step.unknown.is_some() || asks {
+                continue;
             }
-        }
-    }
-
-    fn ways_out(&mut self, draft: &Draft, before: &Facts) -> Vec<(usize, Facts)> {
-        let step = &draft.step;
-        let mut out = Vec::new();
-        let mut lead = |branch: &Branch, facts: &Facts| {
-            if let Next::Goto(to) = branch.next {
-                out.push((to, facts.clone()));
-            }
-        };
-        if let Some(branch) = &step.unknown {
-            lead(branch, before);
-        }
-        let mut facts = before.clone();
-        match &step.kind {
-            Kind::Ask { choices, no_input, .. } => {
-                lead(no_input, before);
-                facts.add("result.answer");
-                for (_, branch) in choices {
-                    lead(branch, &facts);
+            for way in ways::out(&draft.step, before) {
+                if let (Arm::Branch(nth), Some(when)) = (way.arm, &way.branch.when) {
+                    let node = draft.arms.get(nth).and_then(|(node, _)| node.as_ref());
+                    self.doubt(draft.step.id.as_str(), when, node, &way.asked);
                 }
             }
-            Kind::Decide => {}
-            Kind::Probe { .. } | Kind::Use { .. } => {
-                facts.add("result");
-                facts.add(&step.id);
-            }
         }
-        for (branch, (node, _)) in step.branches.iter().zip(&draft.arms) {
-            let Some(when) = &branch.when else {
-                lead(branch, &facts);
-                continue;
-            };
-            if step.unknown.is_none() {
-                self.doubt(step.id.as_str(), when, node.as_ref(), &facts);
-            }
-            lead(branch, &facts.when_true(when));
-            facts = facts.when_false(when);
-        }
-        out
     }
 
     fn doubt(&mut self, step: &str, when: &Expr, node: Option<&Node>, facts: &Facts) {

@@ -1,23 +1,46 @@
 //! Where runbooks are found, and text to checked runbook.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::builtin::RUNBOOKS;
-use super::code::Code;
-use super::expr::escape;
-use super::problem::{LoadErrors, Source, did_you_mean};
+use super::books::{Books, Found, Origin, is_path};
+use super::problem::{LoadErrors, Source};
 use super::read::Reader;
-use super::{Entry, Runbook, yaml};
+use super::{Entry, Runbook};
 
-/// How deep runbooks may use runbooks.
-const DEEPEST_USE: usize = 8;
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileText {
+    /// Its text.
+    pub text: String,
+    /// Why it may not run programs: whose file it is, or who else may write it. `None` when nothing
+    /// speaks against it.
+    pub objection: Option<String>,
+}
 
-/// Reads a file as text: handed in, because files are touched in `sys` only.
-pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+/// How files are read: handed in, because files are touched elsewhere. A function that reads a text
+/// is one.
+pub trait Files {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// Returns what reading it met.
+    fn read(&self, path: &Path) -> io::Result<FileText>;
+
+    /// Returns where a file is when every symbolic link is followed; `None` when that is not known.
+    fn real(&self, path: &Path) -> Option<PathBuf> {
+        let _ = path;
+        None
+    }
+}
+
+impl<F: Fn(&Path) -> io::Result<String>> Files for F {
+    fn read(&self, path: &Path) -> io::Result<FileText> {
+        self(path).map(|text| FileText { text, objection: None })
+    }
+}
 
 /// Why a runbook could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +83,7 @@ pub struct Library<'a> {
     /// Folders in the order in which they are searched; the built-in runbooks come last.
     pub folders: &'a [PathBuf],
     /// Reads a file.
-    pub read: ReadFile<'a>,
+    pub read: &'a dyn Files,
 }
 
 /// Loads a runbook by path or name: a path as given (it has a `/` or ends in `.yaml` or `.yml`),
@@ -70,7 +93,7 @@ pub struct Library<'a> {
 ///
 /// Returns why it could not be loaded; a wrong file with everything that is wrong in it.
 pub fn load(name: &str, library: Library<'_>) -> Result<Arc<Runbook>, LoadError> {
-    Books { library: Some(library), open: Vec::new() }.load(name)
+    Books::new(Some(library)).load(name)
 }
 
 /// Loads a runbook as [`load`] does; a path is meant from the folder `near`.
@@ -79,9 +102,9 @@ pub(super) fn beside(
     near: Option<&Path>,
     library: Library<'_>,
 ) -> Result<Arc<Runbook>, LoadError> {
-    let mut books = Books { library: Some(library), open: Vec::new() };
-    let found = books.find(name, near)?;
-    books.parse(&found).map(Arc::new).map_err(LoadError::Invalid)
+    let path = near.filter(|_| is_path(name)).map(|folder| folder.join(name));
+    let path = path.as_ref().map(|path| path.to_string_lossy());
+    load(path.as_deref().unwrap_or(name), library)
 }
 
 /// Loads a built-in runbook.
@@ -90,7 +113,22 @@ pub(super) fn beside(
 ///
 /// Returns an error when there is none of that name.
 pub fn builtin(name: &str) -> Result<Arc<Runbook>, LoadError> {
-    Books { library: None, open: Vec::new() }.load(name)
+    Books::new(None).load(name)
+}
+
+/// Loads a runbook and writes it as one file: what it extends and includes put in, what is left out
+/// taken out.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn resolved(name: &str, library: Library<'_>) -> Result<String, LoadError> {
+    let mut books = Books::new(Some(library));
+    let mut found = books.find(name, None)?;
+    // What is part of the program is checked as well: the tree is needed.
+    found.checked = true;
+    let (runbook, root) = books.parse_whole(&found).map_err(LoadError::Invalid)?;
+    Ok(super::whole::write(&root, &runbook))
 }
 
 /// Checks a runbook's text; `source` is the file's name for messages and reports. Other runbooks
@@ -104,8 +142,8 @@ pub fn parse(
     text: &str,
     library: Option<Library<'_>>,
 ) -> Result<Runbook, LoadErrors> {
-    let found = Found { origin: Origin::File(PathBuf::from(source)), text: text.to_owned().into() };
-    Books { library, open: Vec::new() }.parse(&found)
+    let origin = Origin::File(PathBuf::from(source));
+    Books::new(library).parse(&Found::new(origin, text.to_owned()))
 }
 
 /// Checks a catalogue file's text.
@@ -117,158 +155,24 @@ pub fn parse_catalogue(source: &str, text: &str) -> Result<Vec<Entry>, LoadError
     catalogue_file(source, text, false)
 }
 
+/// Reads YAML as runbooks are read, as a JSON value: for checking a file against the schema.
+pub fn as_json(text: &str) -> Option<serde_json::Value> {
+    super::yaml::parse(text).ok().map(|root| Reader::json(&root))
+}
+
 pub(super) fn catalogue_file(
     source: &str,
     text: &str,
     trusted: bool,
 ) -> Result<Vec<Entry>, LoadErrors> {
-    let mut reader = reader(source, text, trusted);
-    let root = reader.tree(text);
+    let found = Found::new(Origin::File(PathBuf::from(source)), text.to_owned());
+    let mut reader = reader(&found, trusted);
+    let root = reader.tree(text, 0);
     let entries = root.map(|root| reader.catalogue_file(&root));
     reader.finish(entries)
 }
 
-pub(super) fn reader(source: &str, text: &str, trusted: bool) -> Reader {
-    // What is too large is not kept for showing.
-    let text = if text.len() > yaml::LARGEST { "" } else { text };
-    Reader::new(Arc::new(Source { name: source.to_owned(), text: text.to_owned() }), trusted)
-}
-
-/// Where a runbook's text comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// It is part of the program.
-    Builtin(String),
-    /// A file.
-    File(PathBuf),
-}
-
-impl Origin {
-    /// Returns the name for messages.
-    fn name(&self) -> String {
-        match self {
-            Origin::Builtin(name) => format!("builtin:{name}"),
-            Origin::File(path) => path.to_string_lossy().into_owned(),
-        }
-    }
-}
-
-/// A runbook's text.
-pub(super) struct Found {
-    pub(super) origin: Origin,
-    pub(super) text: Cow<'static, str>,
-}
-
-/// Runbooks while they are loaded: knows which are open, to find those that use themselves.
-pub(super) struct Books<'a> {
-    library: Option<Library<'a>>,
-    /// The runbooks being loaded, outermost first.
-    open: Vec<Origin>,
-}
-
-/// Code, message and help of a used runbook that cannot be loaded.
-type UseError = (Code, String, Option<String>);
-
-impl Books<'_> {
-    fn load(&mut self, name: &str) -> Result<Arc<Runbook>, LoadError> {
-        let found = self.find(name, None)?;
-        self.parse(&found).map(Arc::new).map_err(LoadError::Invalid)
-    }
-
-    /// Loads the runbook that a `use` step names; a path is meant from the using file's folder.
-    pub(super) fn used(&mut self, name: &str) -> Result<Arc<Runbook>, UseError> {
-        if self.open.len() >= DEEPEST_USE {
-            let message = format!("runbooks use runbooks more than {DEEPEST_USE} deep");
-            return Err((Code::USE, message, None));
-        }
-        let near = match self.open.last() {
-            Some(Origin::File(path)) => path.parent().map(Path::to_path_buf),
-            _ => None,
-        };
-        let found = match self.find(name, near.as_deref()) {
-            Ok(found) => found,
-            Err(LoadError::NotFound { name, help }) => {
-                let message = format!("there is no runbook `{name}`");
-                return Err((Code::UNKNOWN_RUNBOOK, message, Some(help)));
-            }
-            Err(other) => return Err((Code::USE, other.to_string(), None)),
-        };
-        if self.open.contains(&found.origin) {
-            let round = self.open.iter().chain([&found.origin]).map(Origin::name);
-            let round = round.collect::<Vec<_>>().join(" → ");
-            let message = format!("runbooks use each other in a circle: {round}");
-            return Err((Code::USE, message, None));
-        }
-        self.parse(&found).map(Arc::new).map_err(|errors| {
-            let first = errors.problems.first().map(|problem| problem.brief());
-            (Code::USE, format!("`{name}` is not valid"), first)
-        })
-    }
-
-    /// Finds a runbook's text.
-    fn find(&self, name: &str, near: Option<&Path>) -> Result<Found, LoadError> {
-        let is_path = name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
-        let Some(library) = self.library else {
-            return builtin_text(name, "");
-        };
-        if is_path {
-            let path = near.map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
-            // `./a` and `a` are one file.
-            let path: PathBuf =
-                path.components().filter(|part| *part != Component::CurDir).collect();
-            return match (library.read)(&path) {
-                Ok(text) => Ok(Found { origin: Origin::File(path), text: text.into() }),
-                Err(error) if absent(&error) => Err(LoadError::NotFound {
-                    name: escape(&path.to_string_lossy()),
-                    help: "check the path".to_owned(),
-                }),
-                Err(error) => Err(unreadable(&path, error)),
-            };
-        }
-        let mut looked = Vec::new();
-        // Nothing that leads out of a folder.
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-        let folders = if name.chars().all(plain) { library.folders } else { &[] };
-        for folder in folders {
-            let path = folder.join(format!("{name}.yaml"));
-            match (library.read)(&path) {
-                Ok(text) => return Ok(Found { origin: Origin::File(path), text: text.into() }),
-                Err(error) if absent(&error) => looked.push(folder.display().to_string()),
-                Err(error) => return Err(unreadable(&path, error)),
-            }
-        }
-        builtin_text(name, &looked.join(", "))
-    }
-
-    fn parse(&mut self, found: &Found) -> Result<Runbook, LoadErrors> {
-        let trusted = matches!(found.origin, Origin::Builtin(_));
-        let mut reader = reader(&found.origin.name(), &found.text, trusted);
-        self.open.push(found.origin.clone());
-        let root = reader.tree(&found.text);
-        let runbook = root.and_then(|root| reader.runbook(&root, found, self));
-        self.open.pop();
-        reader.finish(runbook)
-    }
-}
-
-fn unreadable(path: &Path, error: io::Error) -> LoadError {
-    LoadError::Unreadable { path: escape(&path.to_string_lossy()), error }
-}
-
-fn absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-fn builtin_text(name: &str, looked: &str) -> Result<Found, LoadError> {
-    if let Some((_, text)) = RUNBOOKS.iter().find(|(known, _)| *known == name) {
-        let origin = Origin::Builtin(name.to_owned());
-        return Ok(Found { origin, text: Cow::Borrowed(text) });
-    }
-    let known: Vec<&str> = RUNBOOKS.iter().map(|(known, _)| *known).collect();
-    let mut help = did_you_mean(name, &known, "built-in runbooks");
-    if !looked.is_empty() {
-        // Writing to a String cannot fail.
-        let _ = write!(help, "; looked in {}", escape(looked));
-    }
-    Err(LoadError::NotFound { name: escape(name), help })
+pub(super) fn reader(found: &Found, trusted: bool) -> Reader {
+    let source = Source { name: found.origin.name(), text: found.shown().to_owned() };
+    Reader::new(Arc::new(source), found, trusted)
 }

@@ -2,18 +2,24 @@
 //!
 //! | step | file |
 //! |---|---|
-//! | a name or path becomes a text | `load`, `builtin` |
+//! | a name or path becomes a text | `load`, `books`, `builtin` |
 //! | the text becomes a tree that knows its places | `yaml` |
-//! | the tree is read into the types below, every problem is kept | `read`, `book`, `step`, `branch`, `conclusion`, `value`, `params`, `catalogue` |
+//! | the trees of several files become one | `extend`; `blame` says which of them a problem is in |
+//! | the tree is read into the types below, every problem is kept | `read`, `book`, `step`, `used`, `branch`, `conclusion`, `value`, `params`, `catalogue` |
 //! | expressions are parsed and checked against the probes' types | `expr`, `types` |
 //! | the steps are judged as a whole: cycles, cases, unknowns | `graph` |
 //! | tests of runbooks are read and written | `rehearsal` |
+//! | what is turned off or not reached is taken out | `left` |
 //! | problems become text for people | `problem`, `code` |
 //! | the tree becomes boxes and arrows | `drawing` |
 //!
 //! Nothing after loading can fail for a reason of the file's own.
 
+mod advice;
+mod ask;
+mod blame;
 mod book;
+mod books;
 mod branch;
 pub mod builtin;
 mod catalogue;
@@ -21,16 +27,26 @@ pub mod code;
 mod conclusion;
 pub mod drawing;
 pub mod expr;
+mod extend;
+mod fix;
 mod graph;
+pub mod keys;
+mod left;
+pub mod lesson;
+pub mod lint;
 pub mod load;
 mod params;
 pub mod problem;
 mod read;
 pub mod rehearsal;
+pub mod schema;
 mod step;
 pub mod targets;
 pub mod types;
+mod used;
 mod value;
+mod ways;
+mod whole;
 mod yaml;
 
 use std::sync::Arc;
@@ -38,14 +54,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::model::contact::Contact;
 use crate::model::diagnosis::{Confidence, Place, RemedyPlace, Severity};
 use crate::model::layer::Layer;
-use crate::model::report::Status;
+use crate::model::report::{Shadow, Status};
 use crate::model::types::Type;
 use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Expr, Known, Template};
 
-pub use load::{Library, LoadError, builtin, load, parse};
+pub use ask::UNKNOWN;
+pub use load::{FileText, Files, Library, LoadError, builtin, load, parse};
 pub use problem::{LoadErrors, Problem};
 
 /// A checked runbook.
@@ -59,8 +77,20 @@ pub struct Runbook {
     pub about: Option<String>,
     /// `builtin` or the file's path.
     pub source: String,
-    /// SHA-256 of its text, hexadecimal.
+    /// SHA-256 of its text, hexadecimal; of a runbook made of several files, that of the list of
+    /// their digests, one a line.
     pub sha256: String,
+    /// Every file that has a part in it, its own first: what it extends, includes and uses.
+    pub files: Vec<RunbookFile>,
+    /// The names by which it, or a part of it, hides something else.
+    pub shadows: Vec<Shadow>,
+    /// The machines that it says it contacts beside the target; those of the runbooks that it uses
+    /// stand there.
+    pub contacts: Vec<Contact>,
+    /// The ids of steps that were taken out: turned off, or of the extended runbook and not reached.
+    pub left_out: Vec<String>,
+    /// How many steps it has with those of the runbooks that it uses.
+    pub expanded: usize,
     /// Its parameters.
     pub params: Vec<Param>,
     /// The first step, an index into `steps`.
@@ -75,11 +105,8 @@ impl Runbook {
     /// Whether a probe of it, or of a runbook that it uses, is given a part of the target.
     pub fn needs_target(&self) -> bool {
         let given = |with: &[(String, Arg)]| {
-            with.iter().any(|(_, arg)| match arg {
-                Arg::Literal(_) => false,
-                Arg::Expr(expr) => expr.source().contains("target."),
-                Arg::Text(text) => text.source().contains("target."),
-            })
+            let mut exprs = with.iter().flat_map(|(_, arg)| arg.exprs());
+            exprs.any(|expr| expr.source().contains("target."))
         };
         self.steps.iter().any(|step| match &step.kind {
             Kind::Probe { with, .. } => given(with),
@@ -87,6 +114,17 @@ impl Runbook {
             Kind::Ask { .. } | Kind::Decide => false,
         })
     }
+}
+
+/// A file that has a part in a runbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunbookFile {
+    /// `builtin:NAME` or the path.
+    pub source: String,
+    /// SHA-256 of its text, hexadecimal.
+    pub sha256: String,
+    /// Why it may not run programs: whose file it is, or who else may write it.
+    pub objection: Option<String>,
 }
 
 /// A parameter of a runbook.
@@ -104,6 +142,30 @@ pub struct Param {
     pub max: Option<f64>,
     /// What it means.
     pub help: String,
+}
+
+impl Runbook {
+    /// Returns the machines that it and the runbooks that it uses say they contact.
+    pub fn all_contacts(&self) -> Vec<&Contact> {
+        let mut all: Vec<&Contact> = self.contacts.iter().collect();
+        for step in &self.steps {
+            if let Kind::Use { runbook, .. } = &step.kind {
+                all.extend(runbook.all_contacts());
+            }
+        }
+        all.sort_by_key(|contact| contact.to_string());
+        all.dedup();
+        all
+    }
+
+    /// Says whether it, or a runbook that it uses, has a step that runs a program.
+    pub fn runs_programs(&self) -> bool {
+        self.steps.iter().any(|step| match &step.kind {
+            Kind::Probe { spec, .. } => spec.runs_programs,
+            Kind::Use { runbook, .. } => runbook.runs_programs(),
+            Kind::Ask { .. } | Kind::Decide => false,
+        })
+    }
 }
 
 /// One step.
@@ -144,6 +206,12 @@ pub enum Kind {
     Ask {
         /// The question.
         question: Template,
+        /// Why the answer matters.
+        why: Option<Template>,
+        /// The choice that is offered first; without one, that is "I don't know".
+        default: Option<String>,
+        /// What is asked for instead of a choice; the step's branches then judge it.
+        expects: Option<Expects>,
         /// The answers and where they lead.
         choices: Vec<(String, Branch)>,
         /// Taken when nobody can be asked.
@@ -160,6 +228,14 @@ pub enum Kind {
     },
 }
 
+/// What a question may ask for instead of one of its choices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expects {
+    /// What the server sees of the port itself: a run of `tcpdoctor` there, whose command is the
+    /// step's `by_hand`. It is never asked for before the walk has come to an end.
+    ServerReport,
+}
+
 /// A value in an argument list.
 #[derive(Debug)]
 pub enum Arg {
@@ -169,6 +245,8 @@ pub enum Arg {
     Expr(Expr),
     /// Text with expressions in it.
     Text(Template),
+    /// A list with expressions among its items.
+    List(Vec<Arg>),
 }
 
 impl Arg {
@@ -178,17 +256,26 @@ impl Arg {
             Arg::Literal(value) => Known::Value(value.clone()),
             Arg::Expr(expr) => expr.eval(names),
             Arg::Text(text) => Known::Value(Value::String(text.fill(names))),
+            Arg::List(items) => {
+                let mut values = Vec::with_capacity(items.len());
+                for item in items {
+                    match item.value(names) {
+                        Known::Value(value) => values.push(value),
+                        unknown => return unknown,
+                    }
+                }
+                Known::Value(Value::Array(values))
+            }
         }
     }
-}
 
-impl Arg {
     /// Returns the expressions in it.
     pub fn exprs(&self) -> Box<dyn Iterator<Item = &Expr> + '_> {
         match self {
             Arg::Literal(_) => Box::new(std::iter::empty()),
             Arg::Expr(expr) => Box::new(std::iter::once(expr)),
             Arg::Text(text) => Box::new(text.exprs()),
+            Arg::List(items) => Box::new(items.iter().flat_map(Arg::exprs)),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::code::Code;
+use crate::model::lint;
 
 /// The distance in bytes from which on two places are not shown together.
 const FAR: usize = 64 << 10;
@@ -63,6 +64,11 @@ impl Problem {
         )
     }
 
+    /// Returns the problem as text for people, with its line underlined.
+    pub fn shown(&self, colour: bool) -> String {
+        self.render(&if colour { Renderer::styled() } else { Renderer::plain() })
+    }
+
     fn render(&self, renderer: &Renderer) -> String {
         // The lines between two places are only looked at when the places are near each other.
         let near = |span: &&Range<usize>| span.start.abs_diff(self.span.start) < FAR;
@@ -96,7 +102,12 @@ impl Problem {
             snippet = snippet.annotation(annotation);
         }
         let help = self.help.as_deref().map(shown);
-        let mut group = Level::ERROR.primary_title(&message).id(self.code.name()).element(snippet);
+        let level = match self.code.level() {
+            lint::Level::Error => Level::ERROR,
+            lint::Level::Warning => Level::WARNING,
+            lint::Level::Note => Level::NOTE,
+        };
+        let mut group = level.primary_title(&message).id(self.code.name()).element(snippet);
         if let Some(help) = &help {
             group = group.element(Level::HELP.message(help));
         }
@@ -170,7 +181,7 @@ impl fmt::Display for LoadErrors {
 impl std::error::Error for LoadErrors {}
 
 /// Returns line and column of a byte, both counted from 1, the column in characters.
-fn position(text: &str, at: usize) -> (usize, usize) {
+pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..boundary(text, at.min(text.len()))];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
@@ -216,21 +227,37 @@ fn shown(text: &str) -> String {
     }
 }
 
+/// Returns the one name that [`did_you_mean`] proposes, if it proposes one.
+pub(super) fn meant(help: &str) -> Option<&str> {
+    help.strip_prefix("did you mean `")?.split_once("`?").map(|(name, _)| name)
+}
+
 /// Suggests the nearest known name, or lists what there is.
 pub(crate) fn did_you_mean(found: &str, known: &[&str], what: &str) -> String {
     let mut best: Option<(f64, &str)> = None;
+    let mut second = None;
     for name in known {
         let likeness = strsim::jaro_winkler(&found.to_lowercase(), &name.to_lowercase());
         // Two slips in a word of four letters, one in a shorter one.
         let slips = if found.len() > 3 { 2 } else { 1 };
         let typo = found.len() > 1 && strsim::damerau_levenshtein(found, name) <= slips;
         let likeness = if typo { likeness.max(0.9) } else { likeness };
-        if likeness >= 0.84 && best.is_none_or(|(other, _)| likeness > other) {
-            best = Some((likeness, name));
+        if likeness < 0.84 {
+            continue;
+        }
+        if best.is_none_or(|(other, _)| likeness > other) {
+            second = best.replace((likeness, name));
+        } else if second.is_none_or(|(other, _)| likeness > other) {
+            second = Some((likeness, name));
         }
     }
-    if let Some((_, name)) = best {
-        return format!("did you mean `{name}`?");
+    match (best, second) {
+        // As near as each other: nobody can tell which is meant.
+        (Some((likeness, name)), Some((other, also))) if likeness - other < 0.01 => {
+            return format!("did you mean `{name}` or `{also}`?");
+        }
+        (Some((_, name)), _) => return format!("did you mean `{name}`?"),
+        _ => {}
     }
     if known.is_empty() {
         return format!("there are no {what} here");
@@ -239,4 +266,19 @@ pub(crate) fn did_you_mean(found: &str, known: &[&str], what: &str) -> String {
     let listed: Vec<&str> = known.iter().take(SHOWN).copied().collect();
     let more = if known.len() > SHOWN { " …" } else { "" };
     format!("the {what} are {}{more}", listed.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_is_meant_or_two_or_none() {
+        let known = ["resolve", "connect", "v4", "v6"];
+        assert_eq!(meant(&did_you_mean("resolv", &known, "steps")), Some("resolve"));
+        let both = did_you_mean("v5", &known, "steps");
+        assert_eq!((both.as_str(), meant(&both)), ("did you mean `v4` or `v6`?", None));
+        assert_eq!(meant(&did_you_mean("frobnicate", &known, "steps")), None);
+        assert_eq!(meant("did you mean `connect`?; looked in runbooks"), Some("connect"));
+    }
 }

@@ -1,20 +1,48 @@
 //! Reading a node tree: keys, words, texts and expressions, with every complaint collected.
+//!
+//! A tree may be put together from several files (`extends`, `include`). Their texts are thought of as
+//! lying one behind the other, so that a place is one number, whatever file it is in; see [`Part`].
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::Runbook;
+use super::books::{Found, Origin, UseError};
 use super::code::Code;
 use super::expr::{Expr, ExprError, ExprErrorKind, Scope, Template};
+use super::extend::Changes;
 use super::problem::{LoadErrors, Problem, Source, did_you_mean};
 use super::yaml::{Key, Node, Yaml};
+use crate::model::contact::Contact;
 
-/// A file while it is read.
-pub(super) struct Reader {
+/// One of the files that a tree is put together from.
+pub(super) struct Part {
+    /// Where its text begins in the row of all texts; a place in it is that much more than its byte.
+    pub(super) offset: usize,
     pub(super) source: Arc<Source>,
+    pub(super) origin: Origin,
+    /// Why it may not run programs.
+    pub(super) objection: Option<String>,
+    /// Whether it is below the file that is being read: right by itself, so that what is wrong in it
+    /// is wrong because of what the file above changes.
+    pub(super) below: bool,
+}
+
+/// A file while it is read, with those that it is put together from.
+pub(super) struct Reader {
+    /// The file itself, then the others.
+    pub(super) parts: Vec<Part>,
     pub(super) errors: LoadErrors,
+    /// What this file changes of the one that it extends.
+    pub(super) changes: Changes,
+    /// The runbooks that steps use, by where they name them.
+    pub(super) used: HashMap<usize, Result<Arc<Runbook>, UseError>>,
+    /// What the runbook says it contacts beside the target.
+    pub(super) contacts: Vec<Contact>,
     /// Whether the file is part of the program. A test checks those; in a run their expressions and
     /// texts are only parsed when they are used, which keeps the start quick.
     pub(super) trusted: bool,
@@ -64,15 +92,26 @@ impl<'a> Fields<'a> {
 }
 
 impl Reader {
-    pub(super) fn new(source: Arc<Source>, trusted: bool) -> Reader {
+    pub(super) fn new(source: Arc<Source>, found: &Found, trusted: bool) -> Reader {
+        let (origin, objection) = (found.origin.clone(), found.objection.clone());
         Reader {
-            source,
+            parts: vec![Part { offset: 0, source, origin, objection, below: false }],
             errors: LoadErrors::default(),
+            changes: Changes::default(),
+            used: HashMap::new(),
+            contacts: Vec::new(),
             trusted,
             strange: Vec::new(),
             astray: false,
             torn: false,
         }
+    }
+
+    /// Begins a file that stands for itself; `text` is what messages show of it.
+    pub(super) fn alone(name: &str, text: &str) -> Reader {
+        let source = Source { name: name.to_owned(), text: text.to_owned() };
+        let found = Found::new(Origin::File(PathBuf::from(name)), String::new());
+        Reader::new(Arc::new(source), &found, false)
     }
 
     /// Adds a problem.
@@ -96,7 +135,7 @@ impl Reader {
         other: Option<(Range<usize>, String)>,
     ) {
         self.errors.push(Problem {
-            source: Arc::clone(&self.source),
+            source: Arc::clone(&self.parts[0].source),
             span: span.clone(),
             code,
             message,
@@ -106,13 +145,27 @@ impl Reader {
         });
     }
 
+    /// Ends reading: everything that was found.
+    pub(super) fn everything(mut self) -> LoadErrors {
+        self.place();
+        self.errors.sort();
+        self.errors
+    }
+
     /// Ends reading: the value, or everything that was wrong.
     pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, LoadErrors> {
         self.errors.sort();
+        self.place();
         match value {
             Some(value) if self.errors.problems.is_empty() => Ok(value),
             _ => Err(self.errors),
         }
+    }
+
+    /// Finds the file that holds a place.
+    pub(super) fn part(&self, at: usize) -> &Part {
+        let holds = |part: &&Part| part.offset <= at;
+        self.parts.iter().rev().find(holds).unwrap_or(&self.parts[0])
     }
 
     /// Reads a mapping's entries; duplicate keys are complained about.
@@ -333,8 +386,9 @@ impl Reader {
     /// Maps a span inside a node's text to the file: exact unless escapes changed the text, then the
     /// whole node.
     pub(super) fn within(&self, node: &Node, span: Range<usize>) -> Range<usize> {
-        let (Yaml::Text(text), Some(raw)) = (&node.value, self.source.text.get(node.span.clone()))
-        else {
+        let part = self.part(node.span.start);
+        let local = node.span.start - part.offset..node.span.end - part.offset;
+        let (Yaml::Text(text), Some(raw)) = (&node.value, part.source.text.get(local)) else {
             return node.span.clone();
         };
         match (offset_in(raw, text, span.start), offset_in(raw, text, span.end)) {

@@ -7,17 +7,16 @@ use std::time::Duration;
 use super::branch::{Arm, Around};
 use super::code::Code;
 use super::expr::{Scope, Template};
-use super::load::Books;
-use super::params::params_type;
 use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::yaml::{Key, Node, Yaml};
-use super::{Branch, Kind, Meanwhile, Runbook, Step, types};
+use super::{Branch, Kind, Meanwhile, Next, Step, types};
 use crate::model::layer::Layer;
 use crate::model::types::Type;
 use crate::probe::{REGISTRY, Spec};
 
-const KINDS: [&str; 4] = ["probe", "ask", "decide", "use"];
+/// The keys that make a step what it is.
+pub(super) const KINDS: [&str; 4] = ["probe", "ask", "decide", "use"];
 /// The longest wait before a step is started early.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
@@ -31,6 +30,8 @@ pub(super) struct Draft {
     pub(super) arms: Vec<(Option<Node>, Range<usize>)>,
     /// Where the steps to start early are named.
     pub(super) early: Vec<Range<usize>>,
+    /// Where a step that is turned off leads, and where that is written.
+    pub(super) disabled: Option<(Next, Range<usize>)>,
     /// Where `unknown`, `no_input` and the choices say where they lead, in that order.
     pub(super) others: Vec<Range<usize>>,
 }
@@ -38,7 +39,7 @@ pub(super) struct Draft {
 impl Reader {
     /// Reads the kind of a step and the type of what it sees; says nothing about mistakes, which
     /// are found when the step itself is read.
-    pub(super) fn seen_type(id: &str, node: &Node) -> Option<Type> {
+    pub(super) fn seen_type(&self, id: &str, node: &Node) -> Option<Type> {
         let Yaml::Map(entries) = &node.value else {
             return Some(Type::Any);
         };
@@ -52,6 +53,9 @@ impl Reader {
                 None => Type::Any,
             });
         }
+        if find("ask").is_some() && find("expects").is_some() {
+            return Some(types::server_report());
+        }
         if find("ask").is_some() {
             let choices = match find("choices") {
                 Some(Yaml::Map(choices)) => choices.iter().map(|(k, _)| k.name.clone()).collect(),
@@ -60,7 +64,11 @@ impl Reader {
             return Some(types::answer(id, &choices));
         }
         if find("use").is_some() {
-            return Some(types::used(id));
+            let place = entries.iter().find(|(key, _)| key.name == "use")?.1.span.start;
+            return Some(match self.used.get(&place) {
+                Some(Ok(runbook)) => types::used(id, runbook),
+                _ => Type::Any,
+            });
         }
         if find("decide").is_some() { None } else { Some(Type::Any) }
     }
@@ -72,7 +80,6 @@ impl Reader {
         node: &Node,
         scope: &Scope,
         around: &Around<'_>,
-        books: &mut Books<'_>,
     ) -> Option<Draft> {
         let Yaml::Map(entries) = &node.value else {
             self.type_error(node, "a step", "a mapping");
@@ -86,7 +93,14 @@ impl Reader {
         let kind = match kinds.as_slice() {
             [] => {
                 let message = format!("the step `{}` does nothing", key.name);
-                let help = "give it one of probe, ask, decide, use".to_owned();
+                let below: Vec<&str> =
+                    self.changes.below.iter().map(|(id, _)| id.as_str()).collect();
+                let help = match did_you_mean(&key.name, &below, "") {
+                    meant if meant.starts_with("did") => {
+                        format!("{meant} that is a step of the runbook that this one extends")
+                    }
+                    _ => "give it one of probe, ask, decide, use".to_owned(),
+                };
                 self.wrong(Code::KINDS, &key.span, message, Some(help));
                 return None;
             }
@@ -115,16 +129,36 @@ impl Reader {
                     "findings",
                     "branches",
                     "unknown",
+                    "disable",
                 ],
             ),
-            "ask" => ("an ask step", &["title", "layer", "ask", "by_hand", "choices", "no_input"]),
+            "ask" if has(entries, "expects") => (
+                "an ask step",
+                &[
+                    "title", "layer", "ask", "why", "by_hand", "expects", "findings", "branches",
+                    "no_input", "disable",
+                ],
+            ),
+            "ask" => (
+                "an ask step",
+                &[
+                    "title", "layer", "ask", "why", "by_hand", "choices", "default", "no_input",
+                    "disable",
+                ],
+            ),
             "decide" => (
                 "a decide step",
-                &["title", "layer", "decide", "by_hand", "findings", "branches", "unknown"],
+                &[
+                    "title", "layer", "decide", "by_hand", "findings", "branches", "unknown",
+                    "disable",
+                ],
             ),
             _ => (
                 "a use step",
-                &["title", "layer", "use", "with", "by_hand", "findings", "branches", "unknown"],
+                &[
+                    "title", "layer", "use", "with", "by_hand", "findings", "branches", "unknown",
+                    "disable",
+                ],
             ),
         };
         let fields = self.fields(node, what, known)?;
@@ -138,7 +172,7 @@ impl Reader {
             "probe" => self.probe_kind(fields, scope),
             "ask" => self.ask_kind(fields, &own_key, scope, &inner, around),
             "decide" => self.decide_kind(fields),
-            _ => self.use_kind(fields, scope, books),
+            _ => self.use_kind(fields, scope),
         };
         let needs_title = matches!(kind.name.as_str(), "probe" | "use");
         let title = self.title(fields, key, &own_key, what, needs_title, scope);
@@ -154,10 +188,14 @@ impl Reader {
         });
         let meanwhile = entries.iter().filter_map(|node| self.meanwhile(node, &key.name, around));
         let (meanwhile, early): (Vec<_>, Vec<_>) = meanwhile.unzip();
+        let disabled = fields.find("disable").map(|node| {
+            let around = &Around { uses: false, ..*around };
+            (self.destination(node, around), node.span.clone())
+        });
         let arms = match fields.entry("branches") {
             Some((_, node)) => self.branches(node, &inner, around),
             None => {
-                if kind.name != "ask" {
+                if (kind.name != "ask" || fields.find("expects").is_some()) && disabled.is_none() {
                     self.astray = true;
                     self.need(fields, &own_key, what, "branches");
                 }
@@ -194,6 +232,7 @@ impl Reader {
                 .map_or(key.span.clone(), |(key, _)| key.span.clone()),
             arms: places,
             early: early.into_iter().flatten().collect(),
+            disabled,
             others,
         })
     }
@@ -255,38 +294,8 @@ impl Reader {
         }
         let args = &types::of(spec).args;
         let with = self.arguments(fields.find("with"), (name, node), args, scope);
+        self.contacts_declared(spec, fields.find("with"));
         Some((Kind::Probe { spec, with }, Vec::new()))
-    }
-
-    fn ask_kind(
-        &mut self,
-        fields: Fields<'_>,
-        own: &Node,
-        scope: &Scope,
-        inner: &Scope,
-        around: &Around<'_>,
-    ) -> Option<(Kind, Vec<Range<usize>>)> {
-        let question = self.template(fields.find("ask")?, "`ask`", scope);
-        let what = "an ask step";
-        let mut others = Vec::new();
-        let no_input = self.need(fields, own, what, "no_input");
-        let no_input = no_input.map(|node| self.arm(node, "`no_input`", scope, around));
-        let mut choices = Vec::new();
-        if let Some(node) = self.need(fields, own, what, "choices") {
-            let entries = self.entries(node, "`choices`").unwrap_or_default();
-            if entries.is_empty() {
-                self.wrong(Code::MISSING_KEY, &node.span, "`choices` is empty", None);
-            }
-            for (key, value) in entries {
-                let (branch, span) = self.arm(value, "a choice", inner, around);
-                choices.push((key.name.clone(), branch));
-                others.push(span);
-            }
-        }
-        let (no_input, span) = no_input?;
-        others.insert(0, span);
-        let kind = Kind::Ask { question: question?, choices, no_input: Box::new(no_input) };
-        Some((kind, others))
     }
 
     fn decide_kind(&mut self, fields: Fields<'_>) -> Option<(Kind, Vec<Range<usize>>)> {
@@ -297,32 +306,6 @@ impl Reader {
             self.wrong(Code::WRONG_TYPE, &node.span, "`decide` must be true", help);
         }
         Some((Kind::Decide, Vec::new()))
-    }
-
-    fn use_kind(
-        &mut self,
-        fields: Fields<'_>,
-        scope: &Scope,
-        books: &mut Books<'_>,
-    ) -> Option<(Kind, Vec<Range<usize>>)> {
-        let node = fields.find("use")?;
-        let name = self.text(node, "`use`")?;
-        let runbook: Arc<Runbook> = match books.used(name) {
-            Ok(runbook) => runbook,
-            Err((code, message, help)) => {
-                self.wrong(code, &node.span, message, help);
-                return None;
-            }
-        };
-        let Type::Record(params) = params_type(&runbook.params) else {
-            return None;
-        };
-        let mut params = Arc::unwrap_or_clone(params);
-        for (field, param) in params.fields.iter_mut().zip(&runbook.params) {
-            field.default.clone_from(&param.default);
-        }
-        let with = self.arguments(fields.find("with"), (name, node), &params, scope);
-        Some((Kind::Use { runbook, with }, Vec::new()))
     }
 
     fn meanwhile(
@@ -383,6 +366,10 @@ impl Reader {
     }
 }
 
+fn has(entries: &[(Key, Node)], name: &str) -> bool {
+    entries.iter().any(|(key, _)| key.name == name)
+}
+
 fn split(arm: Arm) -> (Branch, (Option<Node>, Range<usize>)) {
     (arm.branch, (arm.when, arm.span))
 }
@@ -405,6 +392,7 @@ pub(super) fn unread(key: &Key) -> Draft {
         branches: key.span.clone(),
         arms: Vec::new(),
         early: Vec::new(),
+        disabled: None,
         others: Vec::new(),
     }
 }

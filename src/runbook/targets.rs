@@ -85,8 +85,7 @@ pub fn parse_targets(
 ) -> Result<Vec<Wanted>, LoadErrors> {
     // What is too large is not kept for showing.
     let kept = if text.len() > LARGEST { "" } else { text };
-    let source = Source { name: source.to_owned(), text: kept.to_owned() };
-    let reader = Reader::new(Arc::new(source), false);
+    let reader = Reader::alone(source, kept);
     let mut file = File {
         reader,
         find,
@@ -153,7 +152,7 @@ impl File<'_> {
             return None;
         }
         // Spans lead to lines without reading the text again for each.
-        let mut lines = Lines { text: Arc::clone(&self.reader.source), at: 0, line: 1 };
+        let mut lines = Lines { text: Arc::clone(&self.reader.part(0).source), at: 0, line: 1 };
         let mut names: HashMap<String, Range<usize>> = HashMap::new();
         let mut wanted = Vec::with_capacity(items.len());
         for item in items {
@@ -359,7 +358,7 @@ impl File<'_> {
         if let (Yaml::Text(text), false) = (&node.value, param.ty == Type::Text)
             && self.filled.contains(&node.span.start)
         {
-            let plain = Node { value: yaml::plain(text), span: node.span.clone() };
+            let plain = Node { value: yaml::typed(text), span: node.span.clone() };
             value = Reader::json(&plain);
         }
         let name = &param.name;

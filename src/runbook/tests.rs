@@ -33,7 +33,7 @@ fn the_built_in_catalogue_loads_with_all_its_texts() {
 /// A runbook with one decide step, to be put around what is tested.
 fn around(branches: &str) -> String {
     format!(
-        "format: 1\nname: one\ntitle: One\nstart: only\nsteps:\n  only:\n    title: Only\n    layer: dns\n    probe: dns\n    with: {{name: a}}\n    branches:\n{branches}\n"
+        "format: 1\nname: one\ntitle: One\nstart: only\nsteps:\n  only:\n    title: Only\n    layer: dns\n    probe: dns\n    with: {{name: localhost}}\n    branches:\n{branches}\n"
     )
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::model::server_report::ServerReport;
 use crate::model::types::{Field, Record, Type, Word};
-use crate::probe::{REGISTRY, Spec};
+use crate::probe::{REGISTRY, Spec, schema};
+use crate::runbook::{Kind, Runbook};
 
 /// The argument and result types of one probe.
 #[derive(Debug)]
@@ -53,19 +55,39 @@ pub(super) fn answer(step: &str, choices: &[String]) -> Type {
     record(step, vec![field("answer", "What the user chose.", words(&choices), false)])
 }
 
+/// Returns the type of what a server's own run saw.
+pub fn server_report() -> Type {
+    Type::Record(Arc::new(schema::record_of::<ServerReport>()))
+}
+
 /// Returns the type of a `use` step's result.
-pub(super) fn used(step: &str) -> Type {
+pub(super) fn used(step: &str, runbook: &Runbook) -> Type {
     let verdicts = [
         ("healthy", "It works."),
         ("degraded", "It works, but not as it should."),
         ("fault", "It does not work."),
         ("inconclusive", "What decides could not be looked at."),
     ];
+    let steps = runbook.steps.iter().filter_map(|inner| {
+        let ty = match &inner.kind {
+            Kind::Probe { spec, .. } => Type::Record(Arc::clone(&of(spec).result)),
+            Kind::Ask { expects: Some(_), .. } => server_report(),
+            Kind::Ask { choices, .. } => {
+                let choices: Vec<String> = choices.iter().map(|(c, _)| c.clone()).collect();
+                answer(&inner.id, &choices)
+            }
+            Kind::Use { runbook, .. } => used(&format!("{step}.{}", inner.id), runbook),
+            Kind::Decide => return None,
+        };
+        Some(field(&inner.id, "What this step saw; null when it did not run.", ty, true))
+    });
+    let steps = record(&format!("{step}.steps"), steps.collect());
     record(
         step,
         vec![
             field("verdict", "How the used runbook ended.", words(&verdicts), false),
             field("id", "The diagnosis it came to; null when healthy.", Type::Text, true),
+            field("steps", "What its steps saw, by their ids.", steps, false),
         ],
     )
 }

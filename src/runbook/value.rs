@@ -2,16 +2,20 @@
 
 use serde_json::Value;
 
+use std::sync::Arc;
+
 use super::Arg;
 use super::branch::PLACES;
 use super::code::Code;
-use super::expr::{Expr, Scope, article, sole_hole};
+use super::expr::{Expr, Scope, article, join, sole_hole};
 use super::problem::did_you_mean;
 use super::read::Reader;
 use super::types::fits;
 use super::yaml::{Node, Yaml};
+use crate::model::contact::{Contact, is_this_machine, same_machine};
 use crate::model::diagnosis::Place;
 use crate::model::types::{Record, Type};
+use crate::probe::Spec;
 
 /// A value and its type as far as it is known.
 pub(super) struct Found {
@@ -25,11 +29,16 @@ impl Reader {
     pub(super) fn value(&mut self, node: &Node, scope: &Scope) -> Option<Found> {
         let Yaml::Text(text) = &node.value else {
             let inner = self.hole_inside(node);
+            if let (Some(_), Yaml::List(items)) = (&inner, &node.value)
+                && items.iter().all(|item| !matches!(item.value, Yaml::List(_) | Yaml::Map(_)))
+            {
+                return self.list_with_holes(items, scope);
+            }
             if let Some(span) = inner {
                 self.wrong(
                     Code::ARGUMENT_TYPE,
                     &span,
-                    "an expression cannot stand inside a list or mapping",
+                    "an expression cannot stand this deep inside lists and mappings",
                     Some("make the whole value one expression, as in \"{{ [a, b] }}\"".to_owned()),
                 );
                 return None;
@@ -46,6 +55,69 @@ impl Reader {
             return Some(Found { arg: Arg::Text(template), ty: Some(Type::Text) });
         }
         Some(Found { arg: Arg::Literal(Value::String(text.clone())), ty: None })
+    }
+
+    /// Reads a list with expressions among its items.
+    fn list_with_holes(&mut self, items: &[Node], scope: &Scope) -> Option<Found> {
+        let mut args = Vec::with_capacity(items.len());
+        let mut types = Vec::with_capacity(items.len());
+        for item in items {
+            let found = self.value(item, scope)?;
+            types.push(found.ty.unwrap_or_else(|| match &item.value {
+                Yaml::Bool(_) => Type::Bool,
+                Yaml::Int(_) => Type::Int,
+                Yaml::Float(_) => Type::Float,
+                Yaml::Text(_) => Type::Text,
+                _ => Type::Any,
+            }));
+            args.push(found.arg);
+        }
+        let item = types.into_iter().reduce(join).unwrap_or(Type::Any);
+        Some(Found { arg: Arg::List(args), ty: Some(Type::List(Arc::new(item))) })
+    }
+
+    /// Wants every machine that a probe is given in plain text to be the user's own or declared.
+    pub(super) fn contacts_declared(&mut self, spec: &Spec, with: Option<&Node>) {
+        let Some(Yaml::Map(args)) = with.map(|node| &node.value) else {
+            return;
+        };
+        let find = |name: &str| args.iter().find(|(key, _)| key.name == name).map(|(_, node)| node);
+        for touch in spec.contacts {
+            let Some(node) = find(touch.arg) else {
+                continue;
+            };
+            let port = touch.port.and_then(find).and_then(|node| match node.value {
+                Yaml::Int(port) => u16::try_from(port).ok(),
+                _ => None,
+            });
+            let items = match &node.value {
+                Yaml::List(items) => items.as_slice(),
+                _ => std::slice::from_ref(node),
+            };
+            for item in items {
+                let Yaml::Text(host) = &item.value else {
+                    continue;
+                };
+                let declared = |contact: &Contact| {
+                    let port_fits =
+                        contact.port.is_none() || port.is_none() || contact.port == port;
+                    same_machine(&contact.host, host) && port_fits
+                };
+                if host.contains("{{")
+                    || is_this_machine(host)
+                    || self.contacts.iter().any(declared)
+                {
+                    continue;
+                }
+                let whole = Contact { host: host.clone(), port };
+                let message = format!("`{host}` is not the target, and not declared as a contact");
+                let help = format!(
+                    "write \"{{{{ target.host }}}}\", or declare it at the top: contacts: [\"{whole}\"]; \
+                     the user allows it with --allow-target {whole}"
+                );
+                self.wrong(Code::CONTACT, &item.span, message, Some(help));
+            }
+        }
     }
 
     fn hole_inside(&self, node: &Node) -> Option<std::ops::Range<usize>> {

@@ -12,9 +12,9 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 use super::code::Code;
 
 /// The largest file, in bytes.
-pub(super) const LARGEST: usize = 1 << 20;
+pub(super) const LARGEST: usize = 2 << 20;
 /// The bounds of runbooks and catalogue files.
-const BOUNDS: Bounds = Bounds { bytes: LARGEST, nodes: 50_000 };
+const BOUNDS: Bounds = Bounds { bytes: LARGEST, nodes: 200_000 };
 /// The deepest nesting.
 const DEEPEST: usize = 24;
 
@@ -77,6 +77,24 @@ impl Yaml {
     }
 }
 
+impl Node {
+    /// Moves every place by `offset` bytes.
+    pub(super) fn shift(&mut self, offset: usize) {
+        let moved = |span: &Range<usize>| span.start + offset..span.end + offset;
+        self.span = moved(&self.span);
+        match &mut self.value {
+            Yaml::List(items) => items.iter_mut().for_each(|item| item.shift(offset)),
+            Yaml::Map(entries) => {
+                for (key, value) in entries {
+                    key.span = moved(&key.span);
+                    value.shift(offset);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Parses a file.
 pub(super) fn parse(text: &str) -> Result<Node, Broken> {
     parse_within(text, &BOUNDS)
@@ -85,7 +103,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Broken> {
 /// Parses a file with bounds of its own.
 pub(super) fn parse_within(text: &str, bounds: &Bounds) -> Result<Node, Broken> {
     if text.len() > bounds.bytes {
-        let message = format!("the file is larger than {} KiB", bounds.bytes / 1024);
+        let message = format!("the file is larger than {} MiB", bounds.bytes >> 20);
         return Err(broken(Code::BOUNDS, 0..0, message, None));
     }
     no_tabs(text)?;
@@ -216,7 +234,7 @@ impl Tree<'_> {
                     return self.key(text.into_owned(), anchor, span);
                 }
                 let value = match style {
-                    ScalarStyle::Plain => plain(&text),
+                    ScalarStyle::Plain => typed(&text),
                     _ => Yaml::Text(text.into_owned()),
                 };
                 let node = Node { value, span };
@@ -340,12 +358,12 @@ impl Tree<'_> {
 
 /// Whether a text, written plain, is read as text.
 pub(super) fn is_plain_text(text: &str) -> bool {
-    matches!(plain(text), Yaml::Text(_))
+    matches!(typed(text), Yaml::Text(_))
 }
 
 /// Types a plain scalar as the core schema does (YAML 1.2, 10.3.2), only that numbers with leading
 /// zeros, octal numbers and infinities are texts.
-pub(super) fn plain(text: &str) -> Yaml {
+pub(super) fn typed(text: &str) -> Yaml {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Yaml::Null,
         "true" | "True" | "TRUE" => return Yaml::Bool(true),

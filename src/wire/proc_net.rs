@@ -67,6 +67,11 @@ impl NetCounters {
         }
     }
 
+    /// Whether there is none: no file could be read.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// One counter; `None` when this kernel does not have it.
     pub fn value(&self, name: &str) -> Option<i64> {
         self.values.get(name).copied()

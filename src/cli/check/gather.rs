@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cli::args::{CheckArgs, Global};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{diagnose, files, params, runbooks};
+use crate::cli::{diagnose, files, params, permits, runbooks};
 use crate::engine::check::{Job, Retry};
 use crate::model::check::Defined;
 use crate::model::expect::Expect;
@@ -100,6 +100,7 @@ fn job(
         name: entry.input.clone(),
         labels: BTreeMap::new(),
         params: params::bind(&runbook, &global.param)?,
+        permit: permits::of(global, &runbook)?,
         target: entry,
         runbook,
         expect,
@@ -157,8 +158,9 @@ fn of_file(wanted: Wanted, file: &str, global: &Global, args: &CheckArgs) -> Res
         name: wanted.name,
         labels: wanted.labels,
         target,
-        runbook: wanted.runbook,
         params: wanted.params,
+        permit: permits::of(global, &wanted.runbook)?,
+        runbook: wanted.runbook,
         expect: wanted.expect,
         budget: wanted.budget.unwrap_or(global.budget()),
         retry: until.map(|until| Retry { until, interval }),

@@ -43,7 +43,8 @@ struct Row<'a> {
 impl<'a> Sheet<'a> {
     pub(super) fn new(graph: &'a Graph, at: usize, detail: Detail) -> Sheet<'a> {
         let node = &graph.nodes[at];
-        let faded = graph.is_marked() && !node.taken;
+        let marked = graph.is_marked();
+        let faded = marked && !node.taken;
         let folded = faded && detail == Detail::Way;
         let end = node.kind.is_end();
         let width = if folded { WIDTH_FOLDED } else { WIDTH };
@@ -68,15 +69,12 @@ impl<'a> Sheet<'a> {
         let mut rows = Vec::new();
         for arm in arm::arms(graph, at) {
             let why = wrap(&arm.why, TEXT, width - BAND - PAD * 2.0 - RIGHT, 3);
-            let height = why.len() as f64 * LINE + 2.0 * ROW_PAD;
-            rows.push(Row { arm, why, y, height });
-            y += if folded { 0.0 } else { height };
-        }
-        if folded {
-            for row in &mut rows {
-                row.height = 0.0;
-                row.y = head - 8.0;
-            }
+            // Of a step on the way, the arm that was taken is enough.
+            let hidden = folded || (detail == Detail::Way && marked && !arm.edge.taken);
+            let height = if hidden { 0.0 } else { why.len() as f64 * LINE + 2.0 * ROW_PAD };
+            let at = if hidden { head - 8.0 } else { y };
+            rows.push(Row { arm, why, y: at, height });
+            y += height;
         }
         Sheet { node, title, about, fact, rows, head, width, height: y, faded }
     }
@@ -94,18 +92,20 @@ impl<'a> Sheet<'a> {
                 None => exits.push(Exit { to, rows: vec![y] }),
             }
         }
-        if self.height <= self.head {
-            for exit in &mut exits {
-                exit.rows.truncate(1);
-            }
+        for exit in &mut exits {
+            // Hidden rows share one place.
+            exit.rows.dedup();
         }
         Card { width: self.width, height: self.height, exits }
     }
 
-    /// Returns for each of the exit's rows whether it is drawn as taken, and as a way for the unknown.
-    pub(super) fn row_kinds(&self, to: usize) -> Vec<(bool, bool)> {
-        let rows = self.rows.iter().filter(|row| row.arm.edge.to == to);
-        rows.map(|row| (row.arm.edge.taken, row.arm.edge.kind == EdgeKind::Unknown)).collect()
+    /// Returns the height at which the arm that was taken leaves for a box, and whether all arms to it
+    /// are for what is unknown.
+    pub(super) fn leaves(&self, to: usize) -> (Option<f64>, bool) {
+        let mut rows = self.rows.iter().filter(|row| row.arm.edge.to == to);
+        let taken = rows.clone().find(|row| row.arm.edge.taken);
+        let unknown = rows.all(|row| row.arm.edge.kind == EdgeKind::Unknown);
+        (taken.map(|row| row.y + row.height / 2.0), unknown)
     }
 
     pub(super) fn draw(&self, at: Point, pen: &mut Pen) {
@@ -129,7 +129,7 @@ impl<'a> Sheet<'a> {
         pen.band(ink, at, BAND, self.height);
         self.head(at, ink, pen);
         if self.height > self.head + 1.0 {
-            for row in &self.rows {
+            for row in self.rows.iter().filter(|row| row.height > 0.0) {
                 self.row(row, at, pen);
             }
         }

@@ -17,7 +17,7 @@ const BEND: f64 = 7.0;
 
 /// How much of a marked tree is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Detail {
+pub(super) enum Detail {
     /// Every step with all its arms.
     Whole,
     /// The steps that the run came by; of the others the names.
@@ -90,13 +90,13 @@ fn arrows(
     let mut taken = Vec::new();
     for arrow in &layout.arrows {
         let (from, to) = (boxes[arrow.from], boxes[arrow.to]);
-        let kinds = sheets[from].row_kinds(to);
+        let (left_at, soft) = sheets[from].leaves(to);
         let ink = Ink::of(&graph.nodes[to]);
-        let soft = kinds.iter().all(|(_, unknown)| *unknown);
         pen.arrow(arrow, ink, (soft, marked), origin);
-        // Rows that are folded away share the first one's way.
-        let row = kinds.iter().position(|(taken, _)| *taken);
-        taken.extend(row.map(|row| (arrow, row.min(arrow.ports.len() - 1), ink)));
+        let Some(y) = left_at else { continue };
+        let top = layout.cards[arrow.from].map_or(0.0, |corner| corner.y);
+        let row = arrow.ports.iter().position(|port| (port.y - top - y).abs() < 0.01);
+        taken.extend(row.map(|row| (arrow, row, ink)));
     }
     for (arrow, row, ink) in taken {
         pen.way(&format!("way on {}", ink.stroke()), &arrow.way(row), origin);
@@ -364,7 +364,7 @@ pub(super) fn ink(layer: Option<Layer>) -> &'static str {
 }
 
 /// Returns the style sheet; classes begin at `.tree`, so that it can stand in a page.
-pub(crate) fn style() -> String {
+pub(in crate::render) fn style() -> String {
     let mut light = String::new();
     let mut dark = String::new();
     for (name, on_light, on_dark) in INKS {

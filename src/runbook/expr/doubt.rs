@@ -1,14 +1,11 @@
 //! What may make an expression unknown, and what a condition's outcome proves.
-//!
-//! A fact is a dotted path that has a value: `connect` (the step saw something) or
-//! `connect.icmp.kind` (and that field is not null).
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use cel_core::BinaryOp;
 use serde_json::Value;
 
+use super::Facts;
 use super::ast::{Ast, Function, Loop, Node};
 
 /// Something that may make an expression unknown.
@@ -18,28 +15,11 @@ pub struct Doubt {
     pub span: Range<usize>,
     /// Why, one clause: `connect may not have run`.
     pub why: String,
-}
-
-/// Paths that certainly have a value.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
-    paths: BTreeSet<String>,
+    /// The step that may not have run, or not have been able to look, when that is why.
+    pub step: Option<String>,
 }
 
 impl Facts {
-    /// Adds a path and everything it goes through.
-    pub fn add(&mut self, path: &str) {
-        for (at, _) in path.match_indices('.') {
-            self.paths.insert(path[..at].to_owned());
-        }
-        self.paths.insert(path.to_owned());
-    }
-
-    /// Says whether a path certainly has a value.
-    pub fn has(&self, path: &str) -> bool {
-        self.paths.contains(path)
-    }
-
     /// Adds what holds when the condition is true.
     #[must_use]
     pub fn when_true(&self, condition: &super::Expr) -> Facts {
@@ -50,22 +30,6 @@ impl Facts {
     #[must_use]
     pub fn when_false(&self, condition: &super::Expr) -> Facts {
         condition.ast().map_or_else(|| self.clone(), |ast| self.assume(ast, false))
-    }
-
-    /// Keeps what holds in both.
-    #[must_use]
-    pub fn both(&self, other: &Facts) -> Facts {
-        Facts { paths: self.paths.intersection(&other.paths).cloned().collect() }
-    }
-
-    /// Renames the first name of every path: what was `result` is seen under the step's id later.
-    #[must_use]
-    pub fn renamed(&self, from: &str, to: &str) -> Facts {
-        let paths = self.paths.iter().map(|path| match path.strip_prefix(from) {
-            Some(rest) if rest.is_empty() || rest.starts_with('.') => format!("{to}{rest}"),
-            _ => path.clone(),
-        });
-        Facts { paths: paths.collect() }
     }
 
     fn assume(&self, condition: &Ast, truth: bool) -> Facts {
@@ -88,7 +52,7 @@ impl Facts {
                     // One of the two decided, it is not known which.
                     let left = self.assume(left, truth);
                     let right = self.assume(right, truth);
-                    self.paths.extend(left.both(&right).paths);
+                    self.extend(&left.both(&right));
                 }
             }
             Node::Has(of) if truth => self.learn_value(of),
@@ -139,12 +103,12 @@ impl Facts {
     }
 }
 
-fn is_null(ast: &Ast) -> bool {
+pub(super) fn is_null(ast: &Ast) -> bool {
     matches!(ast.node, Node::Literal(Value::Null))
 }
 
 /// Returns `a.b.c` as a path; `None` for anything else.
-fn path_of(ast: &Ast) -> Option<String> {
+pub(super) fn path_of(ast: &Ast) -> Option<String> {
     match &ast.node {
         Node::Name(name) => Some(name.clone()),
         Node::Field { of, field, .. } => Some(format!("{}.{field}", path_of(of)?)),
@@ -193,7 +157,12 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn because(&self, ast: &Ast, why: &str) -> Option<Doubt> {
         let source = self.source.get(ast.span.clone()).unwrap_or("a value");
-        Some(Doubt { span: ast.span.clone(), why: format!("`{source}` {why}") })
+        Some(Doubt { span: ast.span.clone(), why: format!("`{source}` {why}"), step: None })
+    }
+
+    /// Finds out whether `has(x)` is certainly true.
+    fn certain(&mut self, condition: &'a Ast, facts: &Facts) -> bool {
+        matches!(&condition.node, Node::Has(of) if self.needed(of, facts).is_none())
     }
 
     /// Finds what may leave a value unknown or null.
@@ -217,7 +186,11 @@ impl<'a> Search<'a> {
                 let [condition, yes, no] = &**parts;
                 let yes_facts = facts.assume(condition, true);
                 let no_facts = facts.assume(condition, false);
-                self.needed(yes, &yes_facts).or_else(|| self.needed(no, &no_facts))
+                let yes = self.needed(yes, &yes_facts);
+                if yes.is_some() || self.certain(condition, facts) {
+                    return yes;
+                }
+                self.needed(no, &no_facts)
             }
             _ => None,
         }
@@ -231,7 +204,8 @@ impl<'a> Search<'a> {
                 if self.locals.contains(&name.as_str()) || facts.has(name) {
                     None
                 } else {
-                    self.because(ast, "may not have run, or could not look")
+                    let doubt = self.because(ast, "may not have run, or could not look");
+                    doubt.map(|doubt| Doubt { step: Some(name.clone()), ..doubt })
                 }
             }
             Node::Field { of, .. } => self.value(of, facts),
@@ -272,9 +246,11 @@ impl<'a> Search<'a> {
                 let [condition, yes, no] = &**parts;
                 let yes_facts = facts.assume(condition, true);
                 let no_facts = facts.assume(condition, false);
-                self.needed(condition, facts)
-                    .or_else(|| self.value(yes, &yes_facts))
-                    .or_else(|| self.value(no, &no_facts))
+                let doubt = self.needed(condition, facts).or_else(|| self.value(yes, &yes_facts));
+                if doubt.is_some() || self.certain(condition, facts) {
+                    return doubt;
+                }
+                self.value(no, &no_facts)
             }
             Node::Call(function, args) => {
                 let doubt = args.iter().find_map(|arg| self.needed(arg, facts));

@@ -23,7 +23,7 @@ fn share_a_word(a: &[Word], b: &[Word]) -> bool {
 }
 
 /// Returns the type of what is one or the other.
-pub(super) fn join(a: Type, b: Type) -> Type {
+pub(crate) fn join(a: Type, b: Type) -> Type {
     match (a, b) {
         (a, b) if a == b => a,
         (Type::Int | Type::Float, Type::Int | Type::Float) => Type::Float,

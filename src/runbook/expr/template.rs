@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::value::shown;
-use super::{Bindings, Expr, ExprError, ExprErrorKind, Facts, Known, Scope};
+use super::{Bindings, Expr, ExprError, ExprErrorKind, Known, Scope};
 
 /// Text with `{{ expression }}` holes.
 #[derive(Debug)]
@@ -16,7 +16,8 @@ pub struct Template {
 #[derive(Debug)]
 enum Part {
     Text(String),
-    Hole(Box<Expr>),
+    /// An expression, and where it begins in the text.
+    Hole(Box<Expr>, usize),
 }
 
 /// A hole of a text: where it is, and the expression in it.
@@ -69,7 +70,7 @@ impl Template {
         for part in self.parts() {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Hole(expr) => match expr.eval(bindings) {
+                Part::Hole(expr, _) => match expr.eval(bindings) {
                     Known::Value(seen) => match shown(&seen) {
                         Some(text) => out.push_str(&value(text)),
                         None => out.push('?'),
@@ -81,18 +82,18 @@ impl Template {
         out
     }
 
-    /// Finds the first hole that may be unknown although `facts` hold, as its expression.
-    pub fn doubt(&self, facts: &Facts) -> Option<&Expr> {
-        self.parts().iter().find_map(|part| match part {
-            Part::Hole(expr) if expr.doubt(facts).is_some() => Some(&**expr),
-            _ => None,
+    /// Returns the expressions in the holes, each with the byte of the text at which it begins.
+    pub fn holes(&self) -> impl Iterator<Item = (&Expr, usize)> {
+        self.parts().iter().filter_map(|part| match part {
+            Part::Hole(expr, at) => Some((&**expr, *at)),
+            Part::Text(_) => None,
         })
     }
 
     /// Returns the expressions in its holes.
     pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
         self.parts().iter().filter_map(|part| match part {
-            Part::Hole(expr) => Some(&**expr),
+            Part::Hole(expr, _) => Some(&**expr),
             Part::Text(_) => None,
         })
     }
@@ -127,7 +128,7 @@ fn parts(source: &str, scope: &Scope) -> Result<Vec<Part>, Vec<ExprError>> {
         }
         end = hole.span.end;
         match Expr::compile(&source[hole.inner.clone()], scope) {
-            Ok(expr) => parts.push(Part::Hole(Box::new(expr))),
+            Ok(expr) => parts.push(Part::Hole(Box::new(expr), hole.inner.start)),
             Err(wrong) => errors.extend(wrong.into_iter().map(|mut error| {
                 error.span = error.span.start + hole.inner.start..error.span.end + hole.inner.start;
                 error

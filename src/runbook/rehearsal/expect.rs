@@ -72,8 +72,8 @@ impl Reader {
             evidence,
             ruled_out: self.ids(fields, "ruled_out", runbook),
             alternatives: self.ids(fields, "alternatives", runbook),
-            title: self.part(fields, "title"),
-            summary: self.part(fields, "summary"),
+            title: self.text_part(fields, "title"),
+            summary: self.text_part(fields, "summary"),
             remedies: fields.find("remedies").and_then(|node| {
                 let parts = self.texts(node, "`remedies`")?;
                 Some(parts.into_iter().map(|(text, _)| text.to_owned()).collect())
@@ -82,7 +82,7 @@ impl Reader {
         })
     }
 
-    fn part(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
+    fn text_part(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
         let text = self.text(fields.find(key)?, &format!("`{key}`"))?;
         Some(text.trim().to_owned())
     }

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::model::outcome::Why;
 use crate::model::report::TargetEntry;
 use crate::model::target::Target;
+use crate::runbook::UNKNOWN;
+use crate::runbook::books::{Found, Origin};
 use crate::runbook::code::Code;
 use crate::runbook::load::{Library, LoadError, beside, reader};
 use crate::runbook::problem::did_you_mean;
 use crate::runbook::read::{Fields, Reader};
-use crate::runbook::rehearsal::observe::{keys, probe_of, step};
+use crate::runbook::rehearsal::observe::{keys, sight_of, step};
 use crate::runbook::rehearsal::{Observed, Seen, Suite, Test};
 use crate::runbook::value::literal_fits;
 use crate::runbook::yaml::{self, Node, Yaml};
@@ -44,9 +47,9 @@ pub fn load(
     library: Library<'_>,
     instead: Option<&Arc<Runbook>>,
 ) -> Result<Suite, LoadError> {
-    let source = path.to_string_lossy().into_owned();
-    let mut reader = reader(&source, text, false);
-    let root = reader.tree(text);
+    let found = Found::new(Origin::File(path.to_path_buf()), text.to_owned());
+    let mut reader = reader(&found, false);
+    let root = reader.tree(text, 0);
     let suite = match root {
         Some(root) => reader.suite(&root, path, library, instead)?,
         None => None,
@@ -118,7 +121,7 @@ impl Reader {
         if tests.is_empty() && self.errors.problems.is_empty() {
             self.wrong(Code::MISSING_KEY, &node.span, "there are no tests", None);
         }
-        let source = self.source.name.clone();
+        let source = self.part(0).source.name.clone();
         Ok(Some(Suite { source, named, runbook, tests }))
     }
 
@@ -147,7 +150,7 @@ impl Reader {
         let params = self.all_params(given.params, runbook, name);
         let expect = self.need(fields, node, what, "expect")?;
         let expect = self.expect(expect, runbook)?;
-        let line = self.source.text[..name.span.start].matches('\n').count() + 1;
+        let line = self.part(0).source.text[..name.span.start].matches('\n').count() + 1;
         let target = entry(given.target.as_ref(), given.family);
         Some((Test { name: text, line, target, params, observed: given.observed, expect }, name))
     }
@@ -167,31 +170,37 @@ impl Reader {
         let mut observed = Vec::new();
         if let Some(node) = fields.find("observe") {
             for (key, node) in self.entries(node, "`observe`").unwrap_or_default() {
-                let Some(spec) = probe_of(runbook, &key.name) else {
+                let Some(sight) = sight_of(runbook, &key.name) else {
                     self.no_probe(&key.name, &key.span, runbook);
                     continue;
                 };
-                if let Some(seen) = self.observation(node, spec) {
+                if let Some(seen) = self.observation(node, &sight) {
                     observed.push(Observed { key: key.name.clone(), seen, own });
                 }
             }
         }
         if let Some(node) = fields.find("answers") {
             for (key, node) in self.entries(node, "`answers`").unwrap_or_default() {
-                let Some(Kind::Ask { choices, .. }) = step(runbook, &key.name).map(|s| &s.kind)
+                let Some(Kind::Ask { choices, expects: None, .. }) =
+                    step(runbook, &key.name).map(|s| &s.kind)
                 else {
-                    let asked = keys(runbook, &|kind| matches!(kind, Kind::Ask { .. }));
+                    let asked =
+                        keys(runbook, &|kind| matches!(kind, Kind::Ask { expects: None, .. }));
                     let message = format!("no step `{}` asks anything", key.name);
                     let help = known("steps that ask", &key.name, &asked);
                     self.wrong(Code::UNKNOWN_STEP, &key.span, message, Some(help));
                     continue;
                 };
-                let words: Vec<(&str, ())> =
+                let mut words: Vec<(&str, ())> =
                     choices.iter().map(|(c, _)| (c.as_str(), ())).collect();
+                words.push((UNKNOWN, ()));
                 if self.word(node, "the answer", &words).is_some()
                     && let Yaml::Text(answer) = &node.value
                 {
-                    let seen = Seen::Answer(answer.clone());
+                    let seen = match answer.as_str() {
+                        UNKNOWN => Seen::Unknown(Why::NotAnswered),
+                        _ => Seen::Answer(answer.clone()),
+                    };
                     observed.push(Observed { key: key.name.clone(), seen, own });
                 }
             }

@@ -8,7 +8,7 @@ use crate::model::expect::{Expect, Unwanted};
 use crate::model::pattern::Pattern;
 use crate::model::report::Verdict;
 use crate::runbook::code::Code;
-use crate::runbook::problem::{LoadErrors, Source, did_you_mean};
+use crate::runbook::problem::{LoadErrors, did_you_mean};
 use crate::runbook::read::Reader;
 use crate::runbook::yaml::{self, Node, Yaml};
 use crate::runbook::{Branch, Kind, Next, Runbook};
@@ -28,8 +28,7 @@ const LONGEST_MS: f64 = 3_600_000.0;
 ///
 /// Returns everything that is wrong; `source` is its name in messages.
 pub fn parse_expect(source: &str, text: &str, runbook: &Runbook) -> Result<Expect, LoadErrors> {
-    let source = Source { name: source.to_owned(), text: text.to_owned() };
-    let mut reader = Reader::new(Arc::new(source), false);
+    let mut reader = Reader::alone(source, text);
     let expect = match yaml::parse(text) {
         Ok(node) => reader.expectation(&node, runbook),
         Err(broken) => {
