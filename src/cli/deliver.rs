@@ -1,6 +1,6 @@
 //! Brings a result to stdout and to the files of `--output`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io::{self, Write};
 
@@ -38,27 +38,17 @@ pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
 
 /// Writes results in every format that was asked for; returns the exit status, as [`deliver`] does.
 pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
-    results_after(global, ended, check, Redaction::of(global))
+    let mut redaction = Redaction::of(global);
+    let check = redaction.check(check);
+    let lost = redacted(global, &redaction);
+    let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
+    after(ended, lost)
 }
 
-/// Writes results as [`results`] does, of which some may have been written already: names that were
-/// replaced then keep their pseudonyms.
-pub(super) fn results_after(
-    global: &Global,
-    ended: u8,
-    check: &Check,
-    mut redaction: Redaction,
-) -> u8 {
-    let check = redaction.check(check);
-    let map = redaction.write_map(global);
-    let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
-    match map {
-        Ok(()) => ended,
-        Err(message) => {
-            terminal::complain(&message);
-            if ended == status::DONE { status::INCONCLUSIVE } else { ended }
-        }
-    }
+/// Writes the list of what was redacted; returns whether it could not be written.
+fn redacted(global: &Global, redaction: &Redaction) -> bool {
+    let written = redaction.write_map(global);
+    written.map_err(|message| terminal::complain(&message)).is_err()
 }
 
 /// Checks, for a command that writes results, that no picture of a runbook is asked for, and that the
@@ -98,9 +88,12 @@ pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: &Stream) -
     if !stream.open {
         return results(global, ended, check);
     }
+    let mut redaction = stream.redaction.borrow_mut();
+    let check = redaction.check(check);
+    let lost = redacted(global, &redaction);
     let write =
-        |format: Format, style: &Style, out: &mut dyn Write| format.write(check, style, out);
-    let lost = to_files(global, &write) || stream.lost.get();
+        |format: Format, style: &Style, out: &mut dyn Write| format.write(&check, style, out);
+    let lost = to_files(global, &write) | lost | stream.lost.get();
     after(ended, lost)
 }
 
@@ -163,6 +156,8 @@ fn refused(written: io::Result<()>) -> bool {
 /// Results on stdout as they come, for the format that has a line for each.
 pub(super) struct Stream {
     open: bool,
+    /// What it replaced, so that the files agree with it.
+    redaction: RefCell<Redaction>,
     /// Whether nobody reads any more.
     ended: Cell<bool>,
     /// Whether something could not be written.
@@ -173,7 +168,8 @@ impl Stream {
     /// Begins to write, if stdout carries such a format.
     pub(super) fn begin(global: &Global) -> Stream {
         let open = global.format == Format::Ndjson;
-        Stream { open, ended: Cell::new(false), lost: Cell::new(false) }
+        let redaction = RefCell::new(Redaction::of(global));
+        Stream { open, redaction, ended: Cell::new(false), lost: Cell::new(false) }
     }
 
     /// Writes one result.
@@ -183,7 +179,8 @@ impl Stream {
         }
         let mut line = Vec::new();
         let mut stdout = io::stdout().lock();
-        let written = ndjson::write_result(result, &mut line)
+        let result = self.redaction.borrow_mut().result(result);
+        let written = ndjson::write_result(&result, &mut line)
             .and_then(|()| stdout.write_all(&line))
             .and_then(|()| stdout.flush());
         self.ended.set(written.is_err());

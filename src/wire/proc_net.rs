@@ -69,7 +69,7 @@ impl NetCounters {
 
     /// Whether there is none: no file could be read.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.values.is_empty()
     }
 
     /// One counter; `None` when this kernel does not have it.
