@@ -269,3 +269,15 @@ fn completions_and_manual_pages_are_usable() {
     place.has("tcpdoctor.fish", "complete -c tcpdoctor");
     place.has("man1/tcpdoctor-check.1", ".TH tcpdoctor-check");
 }
+
+#[test]
+fn a_plugin_that_cannot_work_is_unknown_and_says_so_on_stdout() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tcpdoctor"))
+        .args(["check", "bad|target\u{1b}", "--format", "nagios", "--exit-style", "nagios"])
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.starts_with("TCPDOCTOR UNKNOWN - ") && said.matches('\n').count() == 1, "{said}");
+    assert!(!said.contains('|') && !said.contains('\u{1b}'), "{said}");
+}

@@ -9,7 +9,7 @@ use crate::cli::redaction::{self, Redaction};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{files as file, status, terminal};
 use crate::model::check::{Check, CheckResult};
-use crate::render::{Format, Style, ndjson};
+use crate::render::{Format, Style, nagios, ndjson};
 
 /// Checks, for a command that shows a page rather than results, that only text and JSON are asked
 /// for, and what [`check`] checks.
@@ -138,6 +138,12 @@ fn to_stdout(global: &Global, write: Write1<'_>) -> bool {
         .and_then(|()| stdout.write_all(&bytes))
         .and_then(|()| stdout.flush());
     refused(written)
+}
+
+/// Tells monitoring why a plugin could not do its work: one line on stdout, as it shows no other.
+pub(super) fn plugin_cannot(why: &str) {
+    // There is nobody to tell when that fails.
+    let _ = nagios::write_cannot(why, &mut io::stdout().lock());
 }
 
 /// Returns whether writing to stdout failed, and says so.

@@ -16,7 +16,7 @@ mod layout;
 pub mod manual;
 mod markdown;
 mod markup;
-mod nagios;
+pub mod nagios;
 pub mod ndjson;
 pub mod observed;
 mod prometheus;
