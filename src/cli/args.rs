@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 mod check;
+mod diagnose;
 
 use std::ffi::OsString;
 use std::io;
@@ -20,6 +21,7 @@ use crate::model::target::TargetError;
 use crate::render::Format;
 
 pub(super) use check::{CheckArgs, ExitStyle};
+pub(super) use diagnose::DiagnoseArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,13 +57,7 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Find out why a connection to TARGET fails, step by step
-    Diagnose {
-        /// host:port, [v6]:port, or a URL whose scheme gives the port (https://…, postgres://…); not
-        /// needed for a runbook about this machine alone
-        target: Option<String>,
-        #[command(flatten)]
-        judge: Judge,
-    },
+    Diagnose(Box<DiagnoseArgs>),
     /// Check many targets against what is expected of them; never asks
     Check(Box<CheckArgs>),
     /// Run one probe and show what it saw; without NAME, list the probes
@@ -142,6 +138,9 @@ pub(super) struct Global {
     /// Never ask; take the answer that the runbook provides for this case
     #[arg(long, global = true)]
     pub(super) no_input: bool,
+    /// For screen readers and recordings: no redrawing, no colour, no marks beyond ASCII
+    #[arg(long, global = true)]
+    pub(super) plain: bool,
     /// Let the runbook contact this machine besides the target (may be repeated)
     #[arg(long, global = true, value_name = "HOST[:PORT]", value_parser = contact)]
     pub(super) allow_target: Vec<Contact>,
@@ -188,11 +187,6 @@ impl Global {
             (_, true) => "v6",
             _ => "any",
         }
-    }
-
-    /// Returns whether a format is asked for, on stdout or in a file.
-    pub(super) fn writes(&self, format: Format) -> bool {
-        self.format == format || self.output.iter().any(|(other, _)| *other == format)
     }
 
     /// Returns how long the whole run may take.

@@ -59,7 +59,7 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
         ExitStyle::Default => status::of(&result, signal.get()),
         ExitStyle::Nagios => result.alarm().code(),
     };
-    Ok(deliver::rest(global, ended, &result, &stream))
+    Ok(deliver::rest(global, ended, &result, stream))
 }
 
 /// Refuses two targets of one name: nobody could tell their results apart.

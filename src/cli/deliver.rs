@@ -15,15 +15,15 @@ use crate::render::{Format, Style, nagios, ndjson};
 /// for, and what [`check`] checks.
 pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
     only(global, &[Format::Text, Format::Json])?;
+    check(global)
+}
+
+/// Checks, for a command that does not write results, that only these formats are asked for.
+pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     if global.redact {
         return Err(Usage::new("this command cannot redact what it shows")
             .help("--redact goes with diagnose, check and replay"));
     }
-    check(global)
-}
-
-/// Checks that only these formats are asked for.
-pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     let asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
     for format in asked {
         if !formats.contains(format) {
@@ -38,17 +38,27 @@ pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
 
 /// Writes results in every format that was asked for; returns the exit status, as [`deliver`] does.
 pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
-    let mut redaction = Redaction::of(global);
-    let check = redaction.check(check);
-    let lost = redacted(global, &redaction);
-    let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
-    after(ended, lost)
+    results_after(global, ended, check, Redaction::of(global))
 }
 
-/// Writes the list of what was redacted; returns whether it could not be written.
-fn redacted(global: &Global, redaction: &Redaction) -> bool {
-    let written = redaction.write_map(global);
-    written.map_err(|message| terminal::complain(&message)).is_err()
+/// Writes results as [`results`] does, of which some may have been written already: names that were
+/// replaced then keep their pseudonyms.
+pub(super) fn results_after(
+    global: &Global,
+    ended: u8,
+    check: &Check,
+    mut redaction: Redaction,
+) -> u8 {
+    let check = redaction.check(check);
+    let map = redaction.write_map(global);
+    let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
+    told(map, ended)
+}
+
+/// Tells why the list of what was replaced could not be written.
+fn told(map: Result<(), String>, ended: u8) -> u8 {
+    let lost = map.map_err(|message| terminal::complain(&message)).is_err();
+    after(ended, lost)
 }
 
 /// Checks, for a command that writes results, that no picture of a runbook is asked for, and that the
@@ -84,17 +94,17 @@ pub(super) fn files(global: &Global) -> Result<(), Usage> {
 }
 
 /// Writes what a stream has not written; returns the exit status, as [`deliver`] does.
-pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: &Stream) -> u8 {
+pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: Stream) -> u8 {
     if !stream.open {
-        return results(global, ended, check);
+        return results_after(global, ended, check, stream.redaction.into_inner());
     }
-    let mut redaction = stream.redaction.borrow_mut();
+    let mut redaction = stream.redaction.into_inner();
     let check = redaction.check(check);
-    let lost = redacted(global, &redaction);
+    let map = redaction.write_map(global);
     let write =
         |format: Format, style: &Style, out: &mut dyn Write| format.write(&check, style, out);
-    let lost = to_files(global, &write) | lost | stream.lost.get();
-    after(ended, lost)
+    let lost = to_files(global, &write) || stream.lost.get();
+    told(map, after(ended, lost))
 }
 
 /// Writes the result in every format that was asked for; returns the exit status, which is no longer
@@ -162,7 +172,6 @@ fn refused(written: io::Result<()>) -> bool {
 /// Results on stdout as they come, for the format that has a line for each.
 pub(super) struct Stream {
     open: bool,
-    /// What it replaced, so that the files agree with it.
     redaction: RefCell<Redaction>,
     /// Whether nobody reads any more.
     ended: Cell<bool>,
@@ -183,9 +192,9 @@ impl Stream {
         if !self.open || self.ended.get() {
             return;
         }
+        let result = self.redaction.borrow_mut().result(result);
         let mut line = Vec::new();
         let mut stdout = io::stdout().lock();
-        let result = self.redaction.borrow_mut().result(result);
         let written = ndjson::write_result(&result, &mut line)
             .and_then(|()| stdout.write_all(&line))
             .and_then(|()| stdout.flush());

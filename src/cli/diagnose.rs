@@ -1,13 +1,17 @@
 //! `tcpdoctor diagnose TARGET`.
 
-use std::cell::Cell;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::cli::args::{Global, Judge};
-use crate::cli::progress::Progress;
+use serde_json::{Map, Value};
+
+use crate::cli::args::{DiagnoseArgs, Global};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, fail_on, params, permits, runbooks, runtime, status, terminal, trees};
-use crate::engine::{self, Plan};
+use crate::cli::{
+    answers, conversation, deliver, fail_on, other_end, params, permits, runbooks, runtime, status,
+    trees,
+};
+use crate::engine::{Plan, Session};
 use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
@@ -15,8 +19,8 @@ use crate::runbook::Runbook;
 use crate::sys::caps;
 
 /// Diagnoses a target; returns the exit status.
-pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Result<u8, Usage> {
-    let (entry, runbook) = match target {
+pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
+    let (mut entry, runbook) = match &args.target {
         Some(target) => {
             let target = parse(target)?;
             let entry = entry(&target, global)?;
@@ -24,29 +28,59 @@ pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Resul
         }
         None => without_target(global, "diagnose")?,
     };
-    let params = params::bind(&runbook, &global.param)?;
-    let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
+    let mut params = params::bind(&runbook, &global.param)?;
+    if let Some(client) = args.client {
+        for_client(client, &mut entry, &runbook, &mut params)?;
+    }
+    let answers = answers::check(&runbook, &args.answer)?;
+    let fail_on = fail_on::parse(&args.judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
+    let target = entry.clone();
     let permit = permits::of(global, &runbook)?;
     permits::tell(global, [&*runbook]);
     let (book, budget) = (Arc::clone(&runbook), global.budget());
     let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget, permit };
-    let interrupted = Cell::new(None);
-    let progress = Progress::begin(global);
-    let report = runtime::run(engine::run(plan, runtime::interrupt(&interrupted), |event| {
-        progress.event(event)
-    }));
-    progress.settle();
-    let Some(report) = report else {
-        return Ok(status::INCONCLUSIVE);
-    };
-    if interrupted.get().is_some() {
-        terminal::complain("interrupted: the report is a partial one");
+    let mut session = Session::new(plan);
+    for (step, reply) in answers {
+        if let Some(outcome) = reply.outcome() {
+            session.learn(&step, outcome);
+        }
     }
-    let mut check = Check::of(report, &fail_on, interrupted.get().is_some());
-    trees::draw(global, &mut check, [&*book]);
-    let ended = status::of(&check, interrupted.get());
-    Ok(deliver::results(global, ended, &check))
+    if let Some(file) = &args.server_report {
+        other_end::given(&mut session, file, &target)?;
+    }
+    let shown = |check: &mut Check, ended: u8| -> u8 {
+        trees::draw(global, check, [&*book]);
+        deliver::results(global, ended, check)
+    };
+    let held = conversation::hold(global, &mut session, &target.input, &fail_on, shown);
+    Ok(runtime::run(held).unwrap_or(status::INCONCLUSIVE))
+}
+
+/// Takes in which client cannot connect to this machine.
+fn for_client(
+    client: IpAddr,
+    entry: &mut TargetEntry,
+    runbook: &Runbook,
+    params: &mut Map<String, Value>,
+) -> Result<(), Usage> {
+    if entry.host.is_some() || entry.port.is_none() {
+        return Err(Usage::new("--client goes with :port, where this machine is the server")
+            .help("on the server, run tcpdoctor diagnose :5432 --client 10.1.0.2"));
+    }
+    if runbook.params.iter().all(|param| param.name != "client") {
+        return Err(Usage::new(format!("runbook {} asks about no client", runbook.name))
+            .help("leave --client out"));
+    }
+    let family = if client.is_ipv4() { "v4" } else { "v6" };
+    if entry.family != "any" && entry.family != family {
+        let flag = if entry.family == "v4" { "-4" } else { "-6" };
+        return Err(Usage::new(format!("{flag} does not go with --client {client}"))
+            .help(format!("leave {flag} out")));
+    }
+    family.clone_into(&mut entry.family);
+    params.insert("client".to_owned(), Value::String(client.to_string()));
+    Ok(())
 }
 
 /// Reads a target.

@@ -2,19 +2,26 @@
 //!
 //! stdout carries only the chosen format; messages and progress go to stderr.
 
+mod answers;
 mod args;
 mod check;
+mod conversation;
 mod deliver;
 mod diagnose;
 mod explain;
 mod fail_on;
 mod files;
+mod ladder;
 mod manual;
+mod menu;
 mod nearest;
+mod other_end;
 mod params;
+mod paste;
 mod permits;
 mod probe;
 mod progress;
+mod prompt;
 mod redaction;
 mod replay;
 mod runbook;
@@ -38,7 +45,7 @@ pub fn main() -> ExitCode {
     };
     let global = &args.global;
     let ended = match &args.command {
-        Command::Diagnose { target, judge } => diagnose::run(global, target.as_deref(), judge),
+        Command::Diagnose(args) => diagnose::run(global, args),
         Command::Check(check) => check::run(global, check),
         Command::Probe { name, target, with } => {
             probe::run(global, name.as_deref(), target.as_deref(), with)

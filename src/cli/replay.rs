@@ -65,7 +65,7 @@ pub(super) fn read(file: &str) -> Result<Report, Usage> {
 }
 
 /// Reads a report, and says what is wrong with a file that is none.
-fn parse(bytes: &[u8]) -> Result<Report, String> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Report, String> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err("it is empty".to_owned());
     }

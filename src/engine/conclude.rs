@@ -53,7 +53,7 @@ pub fn inconclusive(catalogue: &Catalogue, title: &str, why: &Why, names: &Bindi
         }
         Why::NotPermitted { capability, .. } => ("inconclusive.permission", capability.as_str()),
         Why::Budget | Why::Interrupted => ("inconclusive.budget", ""),
-        Why::Unsupported { .. } | Why::Failed { .. } | Why::Depends { .. } => {
+        Why::Unsupported { .. } | Why::Failed { .. } | Why::Depends { .. } | Why::NotAnswered => {
             ("inconclusive.unsupported", "")
         }
     };
@@ -70,6 +70,22 @@ pub fn verdict_of(diagnosis: &Diagnosis) -> Verdict {
         Severity::Warning => Verdict::Degraded,
         Severity::Info => Verdict::Healthy,
     }
+}
+
+/// Finds the gravest of several conclusions, the first of those that weigh the same; the others follow
+/// without those that only say what could not be looked at.
+pub fn gravest(mut concluded: Vec<Diagnosis>) -> (Option<Diagnosis>, Vec<Diagnosis>) {
+    let gravity = |diagnosis: &Diagnosis| match verdict_of(diagnosis) {
+        Verdict::Fault => 3,
+        Verdict::Degraded => 2,
+        Verdict::Inconclusive => 1,
+        Verdict::Healthy => 0,
+    };
+    let most = concluded.iter().map(gravity).max();
+    let first = concluded.iter().position(|one| Some(gravity(one)) == most);
+    let first = first.map(|first| concluded.remove(first));
+    concluded.retain(|other| verdict_of(other) != Verdict::Inconclusive);
+    (first, concluded)
 }
 
 fn words_of(

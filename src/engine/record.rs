@@ -8,10 +8,10 @@ use crate::engine::rehearse::{Lack, run};
 use crate::model::outcome::Why;
 use crate::model::report::{Report, StepEntry, TargetEntry, Verdict};
 use crate::model::target::Target;
+use crate::runbook::Runbook;
 use crate::runbook::rehearsal::{
-    Expect, Observed, Seen, Test, Whereabouts, complete, fitted, probe_of,
+    Expect, Observed, Seen, Test, Whereabouts, complete, fitted, sight_of,
 };
-use crate::runbook::{Runbook, types};
 
 /// Lists longer than this are shortened where nothing depends on the rest.
 const LONG_LIST: usize = 3;
@@ -128,17 +128,17 @@ fn observed(report: &Report, runbook: &Runbook, notes: &mut Vec<String>) -> Vec<
 
 fn seen(entry: &StepEntry, runbook: &Runbook, notes: &mut Vec<String>) -> Option<Seen> {
     let id = &entry.id;
-    let spec = probe_of(runbook, id);
-    match (&entry.observation, &entry.unknown, spec) {
-        (Some(seen), _, Some(spec)) => {
-            let record = &types::of(spec).result;
+    let sight = sight_of(runbook, id);
+    match (&entry.observation, &entry.unknown, sight) {
+        (Some(seen), _, Some(sight)) => {
+            let record = &sight.record;
             let (given, dropped) = fitted(seen, record);
             if !dropped.is_empty() {
                 let dropped = dropped.join(", ");
-                notes.push(format!("step {id}: the probe {} sees no such {dropped}", spec.id));
+                notes.push(format!("step {id}: the probe {} sees no such {dropped}", sight.name));
             }
             let whole = complete(&given, record);
-            if let Err(why) = spec.read(&whole) {
+            if let Err(why) = sight.read(&whole) {
                 notes.push(format!("step {id}: its observation does not fit: {why}"));
                 return None;
             }
@@ -151,7 +151,9 @@ fn seen(entry: &StepEntry, runbook: &Runbook, notes: &mut Vec<String>) -> Option
             }
             answer.map(Seen::Answer)
         }
-        (None, Some(why), Some(_)) => Some(Seen::Unknown(why.clone())),
+        (None, Some(why @ Why::NotAnswered), _) | (None, Some(why), Some(_)) => {
+            Some(Seen::Unknown(why.clone()))
+        }
         _ => None,
     }
 }
@@ -204,12 +206,12 @@ fn expectation(walked: &Report) -> Expect {
 fn trim(runbook: &Runbook, test: &mut Test) {
     for nth in 0..test.observed.len() {
         let key = test.observed[nth].key.clone();
-        let Some(spec) = probe_of(runbook, &key) else { continue };
-        let record = &types::of(spec).result;
+        let Some(sight) = sight_of(runbook, &key) else { continue };
+        let record = &sight.record;
         let Seen::Fields { mut given, .. } = test.observed[nth].seen.clone() else { continue };
         let mut holds = |given: &Value| {
             let whole = complete(given, record);
-            let fits = spec.read(&whole).is_ok();
+            let fits = sight.read(&whole).is_ok();
             test.observed[nth].seen = Seen::Fields { given: given.clone(), whole };
             fits && run(runbook, test).rehearsed.passed()
         };

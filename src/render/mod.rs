@@ -13,6 +13,8 @@ mod html;
 mod json;
 mod junit;
 mod layout;
+pub mod lint;
+pub mod live;
 pub mod manual;
 mod markdown;
 mod markup;

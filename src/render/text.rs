@@ -129,14 +129,14 @@ fn rung(step: &StepEntry, column: usize, style: &Style, out: &mut dyn Write) -> 
 }
 
 /// The width of the time column: `1.83 s`, `410 ms`.
-const TIME: usize = 7;
+pub(super) const TIME: usize = 7;
 
 fn gap(text: &str, width: usize) -> String {
     " ".repeat(width.saturating_sub(console::measure_text_width(text)))
 }
 
 /// Says what a step saw, or why it saw nothing, or at least what it asked.
-fn fact(step: &StepEntry) -> String {
+pub(super) fn fact(step: &StepEntry) -> String {
     let text = step.text.as_deref().filter(|text| !text.trim().is_empty());
     match (&step.unknown, text) {
         (Some(why), None) => prose(&format!("{}: {why}", step.title.trim())).into_owned(),

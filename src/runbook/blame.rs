@@ -37,7 +37,7 @@ impl Reader {
             && let Some(change) = self.cause(&problem)
         {
             let there = self.shown_at(problem.span.start);
-            problem.label = Some(format!("this does not fit to {there}"));
+            problem.label = Some(format!("this does not fit {there}"));
             (problem.span, problem.other) = (change, None);
             return problem;
         }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::books::{Books, Found, Origin};
 use super::branch::{Around, ENDS};
 use super::code::Code;
 use super::expr::Scope;
-use super::load::{Books, Found, Origin};
 use super::params::params_type;
 use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
@@ -20,7 +20,7 @@ use crate::model::contact::Contact;
 use crate::model::target::TargetError;
 
 /// The most steps of a runbook.
-const MOST_STEPS: usize = 500;
+const MOST_STEPS: usize = 2000;
 
 /// The most steps of a runbook with those of the runbooks that it uses, each as often as it is used.
 const MOST_EXPANDED: usize = 2000;
@@ -150,6 +150,9 @@ impl Reader {
         }
         let start = start.and_then(|node| Some((self.start(node, &ids)?, node.span.clone())));
         let start = self.turn_off(&mut drafts, start);
+        if let Some(start) = start {
+            self.forgive_idle(&drafts, start);
+        }
         if !self.trusted {
             self.graph(&drafts, start, &params);
         }

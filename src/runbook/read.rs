@@ -11,10 +11,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Runbook;
+use super::books::{Found, Origin, UseError};
 use super::code::Code;
 use super::expr::{Expr, ExprError, ExprErrorKind, Scope, Template};
 use super::extend::Changes;
-use super::load::{Found, Origin, UseError};
 use super::problem::{LoadErrors, Problem, Source, did_you_mean};
 use super::yaml::{Key, Node, Yaml};
 use crate::model::contact::Contact;

@@ -30,5 +30,6 @@ pub mod syn;
 pub mod syn_data;
 pub mod sysctl;
 pub mod tcp;
+pub mod tty;
 pub mod udp;
 pub mod xtables;

@@ -177,7 +177,7 @@ impl Redactor {
             Some(Why::Unsupported { what }) => self.text(what),
             Some(Why::Failed { operation, .. }) => self.text(operation),
             Some(Why::Depends { on }) => self.text(on),
-            Some(Why::Budget | Why::Interrupted) | None => {}
+            Some(Why::Budget | Why::Interrupted | Why::NotAnswered) | None => {}
         }
         if let Some(branch) = &mut step.branch {
             self.optional(&mut branch.when);

@@ -89,6 +89,7 @@ fn reason(why: &Why) -> Value {
         Why::Unsupported { what } => json!({ "unsupported": what }),
         Why::Failed { operation, errno } => json!({"failed": errno, "operation": operation}),
         Why::Depends { on } => json!({ "depends": on }),
+        Why::NotAnswered => "not_answered".into(),
     }
 }
 
