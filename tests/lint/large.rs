@@ -2,7 +2,7 @@
 
 /// A runbook of many steps as a team might write it: probes, texts, conclusions, facts that are asked
 /// for much later.
-pub fn large(steps: usize) -> String {
+pub(crate) fn large(steps: usize) -> String {
     let mut text = String::from(
         "format: 1\nname: large\ntitle: A large one\nparams:\n  slow_ms: {type: float, default: 200, help: Slow}\nstart: s0\nsteps:\n",
     );
