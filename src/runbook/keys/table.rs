@@ -91,7 +91,7 @@ const EVIDENCE: Key = key(
 );
 const NOT: Key = key(
     "not",
-    Shape::List(&Shape::Diagnosis),
+    Shape::List(&Shape::Text),
     "Look-alikes of the diagnosis that do not apply here.",
 );
 
@@ -427,6 +427,11 @@ pub const GROUPS: &[Group] = &[
         id: "remedy",
         what: "a remedy",
         keys: &[
+            key(
+                "when",
+                Shape::Condition,
+                "Under which condition it is told, over the same names as the texts. An unknown one leaves it out.",
+            ),
             need("text", Shape::Template, "What to do, one sentence."),
             key("command", Shape::Template, "The command for it. Only shown, never run."),
             need(
