@@ -8,9 +8,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
+use crate::cli::nearest::suggestion;
 use crate::cli::runbook::RunbookCommand;
 use crate::cli::{status, terminal};
 use crate::model::contact::Contact;
@@ -84,6 +87,17 @@ pub(super) enum Command {
         /// For example tcp.timeout_filtered, tcp_connect or tcp_connect.rst_ttl
         id: Option<String>,
     },
+    /// Write the completions of a shell to stdout
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        #[arg(hide_possible_values = true)]
+        shell: Shell,
+    },
+    /// Write the manual: the main page to stdout, or all pages into a directory
+    Man {
+        /// The directory, for example /usr/local/share/man/man1
+        directory: Option<PathBuf>,
+    },
 }
 
 /// What the exit status depends on.
@@ -101,11 +115,17 @@ pub(super) struct Judge {
 pub(super) struct Global {
     /// What stdout carries: text, json, ndjson, junit, tap, sarif, github, markdown, nagios,
     /// prometheus or html
-    #[arg(long, global = true, default_value = "text", value_name = "FORMAT", value_parser = format, hide_default_value = true)]
+    #[arg(long, global = true, default_value = "text", value_name = "FORMAT", value_parser = formats(), hide_default_value = true, hide_possible_values = true)]
     pub(super) format: Format,
     /// Also write the result to a file, for example json=report.json (may be repeated)
     #[arg(long, global = true, value_name = "FORMAT=PATH", value_parser = output)]
     pub(super) output: Vec<(Format, PathBuf)>,
+    /// Replace hosts, addresses, users and processes by stable pseudonyms, in every format
+    #[arg(long, global = true)]
+    pub(super) redact: bool,
+    /// Write what was replaced by what to a file that only you can read
+    #[arg(long, global = true, value_name = "FILE", requires = "redact")]
+    pub(super) redact_map: Option<PathBuf>,
     /// The runbook to walk: the name of a built-in one, or a file
     #[arg(long, global = true, value_name = "NAME|PATH")]
     pub(super) runbook: Option<String>,
@@ -169,11 +189,6 @@ impl Global {
         }
     }
 
-    /// Returns whether a format is asked for, on stdout or in a file.
-    pub(super) fn writes(&self, format: Format) -> bool {
-        self.format == format || self.output.iter().any(|(other, _)| *other == format)
-    }
-
     /// Returns how long the whole run may take.
     pub(super) fn budget(&self) -> Duration {
         self.budget.unwrap_or(Duration::from_secs(30))
@@ -210,11 +225,15 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
     }
 }
 
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let names = Format::ALL.into_iter().chain(Format::PICTURES).map(Format::name);
+    let named = |name: String| Format::from_name(&name).ok_or("there is no such format");
+    PossibleValuesParser::new(names).try_map(named)
+}
+
 fn format(text: &str) -> Result<Format, String> {
-    Format::from_name(text).ok_or_else(|| {
-        let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-        format!("the formats are {}", names.join(", "))
-    })
+    let names = Format::ALL.into_iter().chain(Format::PICTURES).map(Format::name);
+    Format::from_name(text).ok_or_else(|| suggestion(text, names))
 }
 
 fn output(text: &str) -> Result<(Format, PathBuf), String> {

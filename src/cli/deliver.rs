@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use crate::cli::args::Global;
+use crate::cli::redaction::{self, Redaction};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{files as file, status, terminal};
 use crate::model::check::{Check, CheckResult};
@@ -14,6 +15,10 @@ use crate::render::{Format, Style, ndjson};
 /// for, and what [`check`] checks.
 pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
     only(global, &[Format::Text, Format::Json])?;
+    if global.redact {
+        return Err(Usage::new("this command cannot redact what it shows")
+            .help("--redact goes with diagnose, check and replay"));
+    }
     check(global)
 }
 
@@ -33,7 +38,27 @@ pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
 
 /// Writes results in every format that was asked for; returns the exit status, as [`deliver`] does.
 pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
-    deliver(global, ended, |format, style, out| format.write(check, style, out))
+    results_after(global, ended, check, Redaction::of(global))
+}
+
+/// Writes results as [`results`] does, of which some may have been written already: names that were
+/// replaced then keep their pseudonyms.
+pub(super) fn results_after(
+    global: &Global,
+    ended: u8,
+    check: &Check,
+    mut redaction: Redaction,
+) -> u8 {
+    let check = redaction.check(check);
+    let map = redaction.write_map(global);
+    let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
+    match map {
+        Ok(()) => ended,
+        Err(message) => {
+            terminal::complain(&message);
+            if ended == status::DONE { status::INCONCLUSIVE } else { ended }
+        }
+    }
 }
 
 /// Checks, for a command that writes results, that no picture of a runbook is asked for, and that the
@@ -52,6 +77,7 @@ pub(super) fn check(global: &Global) -> Result<(), Usage> {
 
 /// Checks that the files of `--output` can be written.
 pub(super) fn files(global: &Global) -> Result<(), Usage> {
+    redaction::check(global)?;
     let mut seen = HashSet::new();
     for (_, path) in &global.output {
         let shown = quoted(&path.to_string_lossy());

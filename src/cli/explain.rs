@@ -1,4 +1,7 @@
-//! `tcpdoctor explain ID`: a diagnosis, a probe, a field of a probe or a kernel parameter.
+//! `tcpdoctor explain ID`: a diagnosis, a probe, a field of a probe, a kernel parameter, a lint code or
+//! a key of runbooks.
+
+mod authoring;
 
 use std::sync::Arc;
 
@@ -14,6 +17,7 @@ use crate::probe::sysctl::{self, Known, PARAMETERS};
 use crate::probe::{REGISTRY, Spec};
 use crate::render::manual::{self, Part};
 use crate::render::{Format, write_json};
+use crate::runbook::code::Code;
 use crate::runbook::{Catalogue, Entry};
 
 /// A page in both forms.
@@ -60,7 +64,10 @@ fn contents(catalogue: &Catalogue) -> Page {
             .iter()
             .map(|known| Part::Item(known.name.to_owned(), first_sentence(known.meaning))),
     );
+    parts.extend(authoring::contents());
     let data = json!({
+        "codes": Code::ALL.iter().map(|(code, _)| code.name()).collect::<Vec<_>>(),
+        "keys": authoring::keys(),
         "diagnoses": entries.iter().map(|entry| &entry.id).collect::<Vec<_>>(),
         "probes": REGISTRY.iter().map(|spec| spec.id).collect::<Vec<_>>(),
         "parameters": PARAMETERS.iter().map(|known| known.name).collect::<Vec<_>>(),
@@ -78,6 +85,9 @@ fn page(id: &str, catalogue: &Catalogue) -> Result<Page, Usage> {
     if let Some(known) = sysctl::find(id) {
         return Ok(parameter(known));
     }
+    if let Some(page) = authoring::page(id) {
+        return Ok(page);
+    }
     let probe = id.split_once('.').and_then(|(name, path)| Some((Spec::find(name)?, path)));
     if let Some((spec, path)) = probe
         && let Some(page) = field(spec, path)
@@ -92,6 +102,7 @@ fn unknown(id: &str, catalogue: &Catalogue, spec: Option<&Spec>) -> Usage {
     let mut known: Vec<String> = catalogue.all().map(|entry| entry.id.clone()).collect();
     known.extend(REGISTRY.iter().map(|spec| spec.id.to_owned()));
     known.extend(PARAMETERS.iter().map(|parameter| parameter.name.to_owned()));
+    known.extend(authoring::names());
     if let Some(spec) = spec {
         let (args, result) = ((spec.args)(), (spec.result)());
         let fields = result.fields.into_iter().chain(args.fields);

@@ -12,6 +12,7 @@ mod explain;
 mod fail_on;
 mod files;
 mod ladder;
+mod manual;
 mod menu;
 mod nearest;
 mod other_end;
@@ -21,6 +22,7 @@ mod permits;
 mod probe;
 mod progress;
 mod prompt;
+mod redaction;
 mod replay;
 mod runbook;
 mod runbooks;
@@ -49,6 +51,8 @@ pub fn main() -> ExitCode {
         }
         Command::Replay { file, judge } => replay::run(global, file, judge),
         Command::Runbook { command } => runbook::run(global, command),
+        Command::Completions { shell } => Ok(manual::completions(*shell)),
+        Command::Man { directory } => manual::man(directory.as_deref()),
         Command::Explain { id } => explain::run(global, id.as_deref()),
     };
     let status = ended.unwrap_or_else(|usage| {

@@ -52,6 +52,12 @@ pub(super) fn resolved(name_or_path: &str) -> Result<String, Usage> {
     resolved.map_err(|error| told(&error))
 }
 
+/// Hands over the library in which names are looked up.
+pub(super) fn in_library<T>(then: impl FnOnce(Library<'_>) -> T) -> T {
+    let folders = folders(|name| std::env::var_os(name).map(PathBuf::from));
+    then(Library { folders: &folders, read: &Disk })
+}
+
 /// Loads the runbook that a report names.
 pub(super) fn of_report(entry: &RunbookEntry) -> Result<Arc<Runbook>, Usage> {
     let loaded = if entry.source == "builtin" {
@@ -139,7 +145,8 @@ fn is_catalogue(source: &str) -> bool {
     text.is_ok_and(|text| runbook::load::parse_catalogue(source, &text).is_ok())
 }
 
-fn told(error: &LoadError) -> Usage {
+/// Tells why a runbook cannot be loaded.
+pub(super) fn told(error: &LoadError) -> Usage {
     match error {
         LoadError::NotFound { help, .. } => Usage::new(error.to_string()).help(help.as_str()),
         LoadError::Unreadable { path, error } => {

@@ -83,7 +83,12 @@ fn body(result: &CheckResult) -> String {
     lines.extend(result.problems.iter().cloned());
     if let Some(diagnosis) = account::diagnosis(result) {
         let evidence = diagnosis.evidence.iter();
-        lines.extend(evidence.map(|seen| format!("{}: {}", seen.step, seen.text)));
+        lines.extend(evidence.map(|seen| format!("because: {}: {}", seen.step, seen.text)));
+        let remedies = diagnosis.remedies.iter().map(|remedy| {
+            let command = remedy.command.as_deref().unwrap_or_default();
+            format!("do: {} {command}", remedy.text)
+        });
+        lines.extend(remedies.map(|line| line.trim_end().to_owned()));
     }
     lines.join("\n")
 }

@@ -2,9 +2,10 @@
 
 use crate::model::layer::Layer;
 use crate::model::report::StepEntry;
+use crate::render::account::says_something;
 use crate::render::layout::{pad, pad_left};
 use crate::render::sanitise::prose;
-use crate::render::text::{TIME, fact, says_something};
+use crate::render::text::{TIME, fact};
 use crate::render::{Paint, Style, words};
 
 /// How a rung stands that has not settled.

@@ -17,6 +17,8 @@ pub enum Part {
     Item(String, String),
     /// Something to type.
     Command(String),
+    /// Lines of a file, their indentation kept.
+    Lines(String),
 }
 
 /// Writes the parts below each other.
@@ -44,6 +46,11 @@ pub fn write(parts: &[Part], style: &Style, out: &mut dyn Write) -> io::Result<(
                 }
             }
             Part::Item(term, meaning) => item(&line(term), meaning, column, style, out)?,
+            Part::Lines(text) => {
+                for text in text.lines() {
+                    writeln!(out, "{}", format!("      {}", line(text)).trim_end())?;
+                }
+            }
             Part::Command(command) => {
                 let command = style.paint(Paint::Command, &line(command.trim()));
                 writeln!(out, "      {command}")?;

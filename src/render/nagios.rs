@@ -66,7 +66,7 @@ fn told(check: &Check) -> String {
 /// Nothing that a terminal acts on, nothing that begins the performance data, and no backslash, which
 /// some cores read as the start of a line end (`\n`).
 fn plain(text: &str) -> String {
-    line(text).replace('|', "/").replace('\\', "/")
+    line(text).replace(['|', '\\'], "/")
 }
 
 /// Cuts text to at most `most` bytes.

@@ -20,7 +20,7 @@ use crate::model::contact::Contact;
 use crate::model::target::TargetError;
 
 /// The most steps of a runbook.
-const MOST_STEPS: usize = 500;
+const MOST_STEPS: usize = 2000;
 
 /// The most steps of a runbook with those of the runbooks that it uses, each as often as it is used.
 const MOST_EXPANDED: usize = 2000;

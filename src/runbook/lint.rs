@@ -7,7 +7,7 @@ use super::advice;
 use super::code::Code;
 use super::fix::{self, Change};
 use super::lesson::Lesson;
-use super::load::{Books, Found, Library, Origin, reader};
+use super::load::{Books, Found, Library, LoadError, Origin, reader};
 use super::problem::{LoadErrors, Problem, position};
 use super::yaml::{Node, Yaml};
 use crate::model::lint::{Edit, Finding, Fix, Level, Region, Related, Rule};
@@ -63,6 +63,16 @@ pub fn lint(source: &str, text: &str, library: Option<Library<'_>>) -> Linted {
     // The other files' problems are theirs to mend.
     let changes = fix::changes(text, source, &found.problems);
     Linted { text: text.to_owned(), found, changes }
+}
+
+/// Finds the text of a runbook by name or path, with the name of the file for messages.
+///
+/// # Errors
+///
+/// Returns why there is none.
+pub fn find(name: &str, library: Library<'_>) -> Result<(String, String), LoadError> {
+    let found = Books::new(Some(library)).find(name, None)?;
+    Ok((found.origin.name(), found.text.into_owned()))
 }
 
 /// Mends what can be mended mechanically; `None` when there is nothing to mend, or when the result

@@ -169,6 +169,11 @@ pub fn parse_catalogue(source: &str, text: &str) -> Result<Vec<Entry>, LoadError
     catalogue_file(source, text, false)
 }
 
+/// Reads YAML as runbooks are read, as a JSON value: for checking a file against the schema.
+pub fn as_json(text: &str) -> Option<serde_json::Value> {
+    yaml::parse(text).ok().map(|root| Reader::json(&root))
+}
+
 pub(super) fn catalogue_file(
     source: &str,
     text: &str,
@@ -417,7 +422,7 @@ impl Books<'_> {
     }
 
     /// Finds a runbook's text. A name that the file `from` itself has means what that file hides.
-    fn find(&mut self, name: &str, from: Option<&Origin>) -> Result<Found, LoadError> {
+    pub(super) fn find(&mut self, name: &str, from: Option<&Origin>) -> Result<Found, LoadError> {
         let Some(library) = self.library else {
             return builtin_text(name, "");
         };

@@ -12,9 +12,9 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 use super::code::Code;
 
 /// The largest file, in bytes.
-pub(super) const LARGEST: usize = 1 << 20;
+pub(super) const LARGEST: usize = 2 << 20;
 /// The bounds of runbooks and catalogue files.
-const BOUNDS: Bounds = Bounds { bytes: LARGEST, nodes: 50_000 };
+const BOUNDS: Bounds = Bounds { bytes: LARGEST, nodes: 200_000 };
 /// The deepest nesting.
 const DEEPEST: usize = 24;
 
@@ -103,7 +103,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Broken> {
 /// Parses a file with bounds of its own.
 pub(super) fn parse_within(text: &str, bounds: &Bounds) -> Result<Node, Broken> {
     if text.len() > bounds.bytes {
-        let message = format!("the file is larger than {} KiB", bounds.bytes / 1024);
+        let message = format!("the file is larger than {} MiB", bounds.bytes >> 20);
         return Err(broken(Code::BOUNDS, 0..0, message, None));
     }
     no_tabs(text)?;

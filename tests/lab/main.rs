@@ -23,6 +23,7 @@ mod lab;
 mod load;
 mod net;
 mod process;
+mod redacted;
 mod rules;
 mod run;
 mod scenario;

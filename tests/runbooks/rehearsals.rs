@@ -17,9 +17,7 @@ use tcpdoctor::model::rehearsal::{ArmKind, Rehearsal};
 use tcpdoctor::model::report::{Report, TargetEntry};
 use tcpdoctor::model::types::{Record, Type};
 use tcpdoctor::render::{Format, Style, rehearsal as render};
-use tcpdoctor::runbook::rehearsal::{
-    self, Expect, Observed, Seen, Suite, Test, as_file, complete, probe_of,
-};
+use tcpdoctor::runbook::rehearsal::{self, Expect, Observed, Seen, Suite, Test, as_file, complete};
 use tcpdoctor::runbook::{self, Kind, Library, LoadError, Runbook, types};
 
 fn root() -> &'static Path {

@@ -1,9 +1,11 @@
 //! `tcpdoctor runbook …`: what authors of runbooks need. One file for each subcommand.
 
 mod graph;
+mod lint;
 mod list;
 mod new;
 mod record;
+mod schema;
 mod show;
 mod test;
 
@@ -19,6 +21,10 @@ use crate::cli::usage::Usage;
 pub(super) enum RunbookCommand {
     /// List the runbooks that can be named: title, where each comes from, what it hides
     List,
+    /// Check runbooks and files of diagnoses: what is wrong, and what would better be changed
+    Lint(lint::Lint),
+    /// Print the JSON Schema of runbooks, for editors
+    Schema,
     /// Draw a runbook's tree: as Mermaid, DOT (Graphviz) or SVG
     Graph {
         /// The runbook: a name or a file; not needed with --report
@@ -56,6 +62,8 @@ pub(super) fn run(global: &Global, command: &RunbookCommand) -> Result<u8, Usage
     }
     match command {
         RunbookCommand::List => list::run(global),
+        RunbookCommand::Lint(lint) => lint::run(global, lint),
+        RunbookCommand::Schema => schema::run(global),
         RunbookCommand::Graph { name, report } => {
             graph::run(global, name.as_deref(), report.as_deref())
         }

@@ -12,7 +12,7 @@ impl<'a> Advisor<'a> {
         // What a file leaves out of a step that it extends stands in the other file.
         let whole =
             ["probe", "ask", "decide", "use"].iter().any(|kind| written.find(kind).is_some());
-        if let (Kind::Probe { spec, .. }, true) = (&step.kind, whole) {
+        if let (Kind::Probe { .. }, true) = (&step.kind, whole) {
             if step.unknown.is_none() {
                 let message = format!(
                     "`{}` may be unable to look, and nothing says what to do then",
@@ -23,9 +23,9 @@ impl<'a> Advisor<'a> {
             }
             if step.by_hand.is_none() {
                 let message = format!("`{}` does not say how to check it by hand", step.id);
-                let help =
-                    format!("add `by_hand:` with the command, see `tcpdoctor explain {}`", spec.id);
-                self.advice(Code::NO_BY_HAND, &written.key.span, message, &help);
+                let help = "add the command that shows the same, as in \
+                            `by_hand: dig +short {{ target.host }}`";
+                self.advice(Code::NO_BY_HAND, &written.key.span, message, help);
             }
         }
         self.early_starts(written);

@@ -16,7 +16,7 @@ pub(super) const LESSONS: &[Lesson] = &[
     },
     Lesson {
         code: Code::BOUNDS,
-        why: "A file is at most 1 MiB long, 24 levels deep and 200,000 values large once its aliases \
+        why: "A file is at most 2 MiB long, 24 levels deep and 200,000 values large once its aliases \
               are expanded, and has at most 2,000 steps, so that no file can use up memory or time. \
               Split a larger one into runbooks that `use` each other.",
         place: Place::Head,
