@@ -103,13 +103,13 @@ impl Probe for Arrivals {
         let mut seen = Seen { client, own: own.clone().unwrap_or_default(), ..Seen::default() };
         let mut without_privilege = None;
         let mut half_open = None;
-        match Packets::of_port(args.port) {
-            _ if args.window_ms == 0 => {}
-            Ok(packets) => {
+        match (args.window_ms > 0).then(|| Packets::of_port(args.port)) {
+            None => {}
+            Some(Ok(packets)) => {
                 seen.watch(&packets, end).await;
                 half_open = half_opened(args.port, client);
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let errno = errno::name(errno::of(&error));
                 without_privilege = Some(format!("watching packets gives {errno} (CAP_NET_RAW)"));
                 half_open = seen.watch_table(args.port, end).await;
