@@ -1,6 +1,7 @@
 //! The only room that touches Linux: sockets, netlink, procfs, files, clock, capabilities. It knows
 //! no policy and no verdicts.
 
+pub mod arrivals;
 pub mod batch;
 pub mod caps;
 pub mod cgroups;
