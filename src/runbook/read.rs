@@ -15,7 +15,7 @@ use super::books::{Found, Origin, UseError};
 use super::code::Code;
 use super::expr::{Expr, ExprError, ExprErrorKind, Scope, Template};
 use super::extend::Changes;
-use super::problem::{LoadErrors, Problem, Source, did_you_mean};
+use super::problem::{LoadErrors, Problem, Source, did_you_mean, nearest};
 use super::yaml::{Key, Node, Yaml};
 use crate::model::contact::Contact;
 
@@ -125,6 +125,37 @@ impl Reader {
         self.problem(code, span, message.into(), help, None);
     }
 
+    /// Adds a problem about a name that is none of those known.
+    pub(super) fn misnamed(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        message: String,
+        found: &str,
+        (known, what): (&[&str], &str),
+    ) {
+        let meant = nearest(found, known).map(str::to_owned);
+        let help = did_you_mean(found, known, what);
+        self.mistaken(code, span, message, help, meant);
+    }
+
+    /// Adds a problem; `meant` is what certainly belongs in this place instead.
+    pub(super) fn mistaken(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        message: String,
+        help: String,
+        meant: Option<String>,
+    ) {
+        let before = self.errors.problems.len();
+        self.wrong(code, span, message, Some(help));
+        // Past the bound it was only counted.
+        if let Some(problem) = self.errors.problems.get_mut(before) {
+            problem.meant = meant;
+        }
+    }
+
     /// Adds a problem that concerns two places.
     pub(super) fn problem(
         &mut self,
@@ -141,6 +172,7 @@ impl Reader {
             message,
             label: None,
             help,
+            meant: None,
             other,
         });
     }
@@ -200,13 +232,12 @@ impl Reader {
                 self.strange.push(key.span.clone());
                 let message = format!("{what} has no key `{}`", key.name);
                 // `{text: one, two}` is a key `two` with nothing behind it.
-                let help = match value.value {
-                    Yaml::Null if key.name.contains(' ') => {
-                        "a text with a comma in it is put in quotes inside { }".to_owned()
-                    }
-                    _ => did_you_mean(&key.name, known, "keys"),
-                };
-                self.wrong(Code::UNKNOWN_KEY, &key.span, message, Some(help));
+                if matches!(value.value, Yaml::Null) && key.name.contains(' ') {
+                    let help = "a text with a comma in it is put in quotes inside { }".to_owned();
+                    self.wrong(Code::UNKNOWN_KEY, &key.span, message, Some(help));
+                    continue;
+                }
+                self.misnamed(Code::UNKNOWN_KEY, &key.span, message, &key.name, (known, "keys"));
             }
         }
         Some(Fields { entries })
@@ -216,8 +247,7 @@ impl Reader {
     /// not missing as well.
     pub(super) fn mistyped(&self, fields: Fields<'_>, wanted: &str) -> bool {
         fields.entries.iter().any(|(key, _)| {
-            self.strange.contains(&key.span)
-                && did_you_mean(&key.name, &[wanted], "").starts_with("did you mean")
+            self.strange.contains(&key.span) && nearest(&key.name, &[wanted]).is_some()
         })
     }
 
@@ -306,12 +336,8 @@ impl Reader {
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.wrong(
-                Code::UNKNOWN_WORD,
-                &node.span,
-                format!("{what} cannot be `{text}`"),
-                Some(did_you_mean(text, &known, "words")),
-            );
+            let message = format!("{what} cannot be `{text}`");
+            self.misnamed(Code::UNKNOWN_WORD, &node.span, message, text, (&known, "words"));
         }
         found.map(|(_, value)| *value)
     }
@@ -373,7 +399,10 @@ impl Reader {
                 ExprErrorKind::Word => Code::VOCABULARY,
             };
             let span = self.within(node, error.span.start + offset..error.span.end + offset);
-            self.wrong(code, &span, error.message, error.help);
+            match error.help {
+                Some(help) => self.mistaken(code, &span, error.message, help, error.meant),
+                None => self.wrong(code, &span, error.message, None),
+            }
         }
     }
 
