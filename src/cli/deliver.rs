@@ -9,21 +9,21 @@ use crate::cli::redaction::{self, Redaction};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{files as file, status, terminal};
 use crate::model::check::{Check, CheckResult};
-use crate::render::{Format, Style, ndjson};
+use crate::render::{Format, Style, nagios, ndjson};
 
 /// Checks, for a command that shows a page rather than results, that only text and JSON are asked
 /// for, and what [`check`] checks.
 pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
     only(global, &[Format::Text, Format::Json])?;
+    check(global)
+}
+
+/// Checks, for a command that does not write results, that only these formats are asked for.
+pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     if global.redact {
         return Err(Usage::new("this command cannot redact what it shows")
             .help("--redact goes with diagnose, check and replay"));
     }
-    check(global)
-}
-
-/// Checks that only these formats are asked for.
-pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     let asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
     for format in asked {
         if !formats.contains(format) {
@@ -148,6 +148,12 @@ fn to_stdout(global: &Global, write: Write1<'_>) -> bool {
         .and_then(|()| stdout.write_all(&bytes))
         .and_then(|()| stdout.flush());
     refused(written)
+}
+
+/// Tells monitoring why a plugin could not do its work: one line on stdout, as it shows no other.
+pub(super) fn plugin_cannot(why: &str) {
+    // There is nobody to tell when that fails.
+    let _ = nagios::write_cannot(why, &mut io::stdout().lock());
 }
 
 /// Returns whether writing to stdout failed, and says so.

@@ -107,7 +107,7 @@ pub(super) fn run(runbook: &Runbook, test: &Test) -> Ran {
         verdict: report.verdict,
         diagnosis: report.diagnosis.as_ref().map(|diagnosis| diagnosis.id.clone()),
         problems,
-        parted: parted(test, &walked),
+        parted: parted(test, &walked).filter(|_| lacks.is_none()),
         walked,
     };
     Ran { rehearsed, report, taken, lacks }

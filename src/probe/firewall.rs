@@ -50,6 +50,10 @@ pub struct FirewallArgs {
     /// The remote address; null for any client.
     #[serde(default)]
     pub address: Option<String>,
+    /// With `input` and no `address`, the client that is meant, by the address that it comes from; null
+    /// for any. Nothing is sent to it.
+    #[serde(default)]
+    pub client: Option<String>,
     /// The destination port of the SYN.
     pub port: u16,
     /// The interface that the packet leaves or enters by.

@@ -94,6 +94,14 @@ impl<'a> Advisor<'a> {
         }
     }
 
+    /// Adds advice that says what certainly belongs in this place instead.
+    fn instead(&mut self, code: Code, span: &Range<usize>, message: String, meant: String) {
+        if self.is_own(span) {
+            let help = format!("did you mean `{meant}`?");
+            self.reader.mistaken(code, span, message, help, Some(meant));
+        }
+    }
+
     /// Whether a place is in the file itself, not in one that it extends or includes.
     fn is_own(&self, span: &Range<usize>) -> bool {
         self.reader.part(span.start).offset == 0

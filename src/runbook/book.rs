@@ -11,7 +11,6 @@ use super::branch::{Around, ENDS};
 use super::code::Code;
 use super::expr::Scope;
 use super::params::params_type;
-use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::step::unread;
 use super::yaml::{self, Broken, Key, Node, Yaml};
@@ -291,8 +290,7 @@ impl Reader {
         if found.is_none() {
             let known: Vec<&str> = ids.iter().map(String::as_str).collect();
             let message = format!("there is no step `{id}`");
-            let help = did_you_mean(id, &known, "steps");
-            self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
+            self.misnamed(Code::UNKNOWN_STEP, &node.span, message, id, (&known, "steps"));
         }
         found
     }

@@ -284,6 +284,8 @@ impl Books<'_> {
         let mut looked = Vec::new();
         for (nth, path) in paths.iter().enumerate().skip(first) {
             match self.file(path) {
+                // The sources of this program, or a copy for reading: nothing is hidden.
+                Ok(found) if is_builtin(name, &found.text) => return builtin_text(name, ""),
                 Ok(found) => {
                     self.note_shadow(name, &paths[nth..]);
                     return Ok(found);
@@ -330,6 +332,11 @@ impl Books<'_> {
         self.open.pop();
         reader.finish(whole)
     }
+}
+
+/// Whether a text is that of the built-in runbook of this name.
+pub(super) fn is_builtin(name: &str, text: &str) -> bool {
+    RUNBOOKS.iter().any(|(known, own)| *known == name && *own == text)
 }
 
 pub(super) fn is_path(name: &str) -> bool {

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::code::Code;
 use super::expr::{Expr, Scope, Template};
-use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::yaml::{Node, Yaml};
 use super::{Branch, Catalogue, Next, Note};
@@ -255,13 +254,13 @@ impl Reader {
     fn unknown_step(&mut self, node: &Node, id: &str, around: &Around<'_>) {
         let mut known: Vec<&str> = around.steps.iter().map(String::as_str).collect();
         known.extend(ENDS);
-        let help = if around.catalogue.find(id).is_some() {
-            format!("to conclude it, write `conclude: {id}`")
-        } else {
-            did_you_mean(id, &known, "steps")
-        };
         let message = format!("there is no step `{id}`");
-        self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
+        if around.catalogue.find(id).is_some() {
+            let help = format!("to conclude it, write `conclude: {id}`");
+            self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
+            return;
+        }
+        self.misnamed(Code::UNKNOWN_STEP, &node.span, message, id, (&known, "steps"));
     }
 
     /// Reads a condition.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::books::{Books, Found, Origin, is_path};
+use super::books::{self, Books, Found, Origin, is_path};
 use super::problem::{LoadErrors, Source};
 use super::read::Reader;
 use super::{Entry, Runbook};
@@ -129,6 +129,11 @@ pub fn resolved(name: &str, library: Library<'_>) -> Result<String, LoadError> {
     found.checked = true;
     let (runbook, root) = books.parse_whole(&found).map_err(LoadError::Invalid)?;
     Ok(super::whole::write(&root, &runbook))
+}
+
+/// Says whether a text is that of the built-in runbook of this name: then a file with it hides nothing.
+pub fn is_builtin(name: &str, text: &str) -> bool {
+    books::is_builtin(name, text)
 }
 
 /// Checks a runbook's text; `source` is the file's name for messages and reports. Other runbooks

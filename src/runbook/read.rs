@@ -15,7 +15,7 @@ use super::books::{Found, Origin, UseError};
 use super::code::Code;
 use super::expr::{Expr, ExprError, ExprErrorKind, Scope, Template};
 use super::extend::Changes;
-use super::problem::{LoadErrors, Problem, Source, did_you_mean};
+use super::problem::{LoadErrors, Problem, Source, did_you_mean, nearest};
 use super::yaml::{Key, Node, Yaml};
 use crate::model::contact::Contact;
 
@@ -125,6 +125,37 @@ impl Reader {
         self.problem(code, span, message.into(), help, None);
     }
 
+    /// Adds a problem about a name that is none of those known.
+    pub(super) fn misnamed(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        message: String,
+        found: &str,
+        (known, what): (&[&str], &str),
+    ) {
+        let meant = nearest(found, known).map(str::to_owned);
+        let help = did_you_mean(found, known, what);
+        self.mistaken(code, span, message, help, meant);
+    }
+
+    /// Adds a problem; `meant` is what certainly belongs in this place instead.
+    pub(super) fn mistaken(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        message: String,
+        help: String,
+        meant: Option<String>,
+    ) {
+        let before = self.errors.problems.len();
+        self.wrong(code, span, message, Some(help));
+        // Past the bound it was only counted.
+        if let Some(problem) = self.errors.problems.get_mut(before) {
+            problem.meant = meant;
+        }
+    }
+
     /// Adds a problem that concerns two places.
     pub(super) fn problem(
         &mut self,
@@ -141,6 +172,7 @@ impl Reader {
             message,
             label: None,
             help,
+            meant: None,
             other,
         });
     }
@@ -160,12 +192,6 @@ impl Reader {
             Some(value) if self.errors.problems.is_empty() => Ok(value),
             _ => Err(self.errors),
         }
-    }
-
-    /// Finds the file that holds a place.
-    pub(super) fn part(&self, at: usize) -> &Part {
-        let holds = |part: &&Part| part.offset <= at;
-        self.parts.iter().rev().find(holds).unwrap_or(&self.parts[0])
     }
 
     /// Reads a mapping's entries; duplicate keys are complained about.
@@ -206,13 +232,12 @@ impl Reader {
                 self.strange.push(key.span.clone());
                 let message = format!("{what} has no key `{}`", key.name);
                 // `{text: one, two}` is a key `two` with nothing behind it.
-                let help = match value.value {
-                    Yaml::Null if key.name.contains(' ') => {
-                        "a text with a comma in it is put in quotes inside { }".to_owned()
-                    }
-                    _ => did_you_mean(&key.name, known, "keys"),
-                };
-                self.wrong(Code::UNKNOWN_KEY, &key.span, message, Some(help));
+                if matches!(value.value, Yaml::Null) && key.name.contains(' ') {
+                    let help = "a text with a comma in it is put in quotes inside { }".to_owned();
+                    self.wrong(Code::UNKNOWN_KEY, &key.span, message, Some(help));
+                    continue;
+                }
+                self.misnamed(Code::UNKNOWN_KEY, &key.span, message, &key.name, (known, "keys"));
             }
         }
         Some(Fields { entries })
@@ -222,8 +247,7 @@ impl Reader {
     /// not missing as well.
     pub(super) fn mistyped(&self, fields: Fields<'_>, wanted: &str) -> bool {
         fields.entries.iter().any(|(key, _)| {
-            self.strange.contains(&key.span)
-                && did_you_mean(&key.name, &[wanted], "").starts_with("did you mean")
+            self.strange.contains(&key.span) && nearest(&key.name, &[wanted]).is_some()
         })
     }
 
@@ -312,12 +336,8 @@ impl Reader {
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.wrong(
-                Code::UNKNOWN_WORD,
-                &node.span,
-                format!("{what} cannot be `{text}`"),
-                Some(did_you_mean(text, &known, "words")),
-            );
+            let message = format!("{what} cannot be `{text}`");
+            self.misnamed(Code::UNKNOWN_WORD, &node.span, message, text, (&known, "words"));
         }
         found.map(|(_, value)| *value)
     }
@@ -379,21 +399,10 @@ impl Reader {
                 ExprErrorKind::Word => Code::VOCABULARY,
             };
             let span = self.within(node, error.span.start + offset..error.span.end + offset);
-            self.wrong(code, &span, error.message, error.help);
-        }
-    }
-
-    /// Maps a span inside a node's text to the file: exact unless escapes changed the text, then the
-    /// whole node.
-    pub(super) fn within(&self, node: &Node, span: Range<usize>) -> Range<usize> {
-        let part = self.part(node.span.start);
-        let local = node.span.start - part.offset..node.span.end - part.offset;
-        let (Yaml::Text(text), Some(raw)) = (&node.value, part.source.text.get(local)) else {
-            return node.span.clone();
-        };
-        match (offset_in(raw, text, span.start), offset_in(raw, text, span.end)) {
-            (Some(start), Some(end)) => node.span.start + start..node.span.start + end,
-            _ => node.span.clone(),
+            match error.help {
+                Some(help) => self.mistaken(code, &span, error.message, help, error.meant),
+                None => self.wrong(code, &span, error.message, None),
+            }
         }
     }
 
@@ -440,30 +449,4 @@ impl Reader {
         }
         fine
     }
-}
-
-/// Finds where byte `at` of a scalar's text stands in the scalar as written: behind a quote, and
-/// with line breaks and indentation where folding left a blank or a line break.
-fn offset_in(raw: &str, text: &str, at: usize) -> Option<usize> {
-    let quote = raw.chars().next().filter(|c| "\"'".contains(*c));
-    let quoted = quote.is_some_and(|quote| raw.len() > 1 && raw.ends_with(quote));
-    let mut written = raw.char_indices().peekable();
-    if quoted {
-        written.next();
-    }
-    for (offset, c) in text.char_indices() {
-        // The end of a span lies behind its last character, not behind the blanks that follow.
-        if offset == at {
-            return written.peek().map(|(written, _)| *written);
-        }
-        let (_, w) = written.next()?;
-        if w == c && w != '\n' {
-            continue;
-        }
-        if !(w == '\n' || w == '\r') || !c.is_whitespace() {
-            return None;
-        }
-        while written.next_if(|(_, w)| *w == ' ').is_some() {}
-    }
-    (at == text.len()).then(|| written.peek().map_or(raw.len(), |(written, _)| *written))
 }

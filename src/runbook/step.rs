@@ -284,8 +284,7 @@ impl Reader {
         let Some(spec) = Spec::find(name) else {
             let known: Vec<&str> = REGISTRY.iter().map(|spec| spec.id).collect();
             let message = format!("there is no probe `{name}`");
-            let help = did_you_mean(name, &known, "probes");
-            self.wrong(Code::UNKNOWN_PROBE, &node.span, message, Some(help));
+            self.misnamed(Code::UNKNOWN_PROBE, &node.span, message, name, (&known, "probes"));
             return None;
         };
         if self.trusted {
@@ -333,8 +332,7 @@ impl Reader {
                 None => {
                     let known: Vec<&str> = around.steps.iter().map(String::as_str).collect();
                     let message = format!("there is no step `{id}`");
-                    let help = did_you_mean(id, &known, "steps");
-                    self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
+                    self.misnamed(Code::UNKNOWN_STEP, &node.span, message, id, (&known, "steps"));
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! The only room that touches Linux: sockets, netlink, procfs, files, clock, capabilities. It knows
 //! no policy and no verdicts.
 
+pub mod arrivals;
 pub mod batch;
 pub mod caps;
 pub mod cgroups;
@@ -13,6 +14,7 @@ pub mod errno;
 pub mod errqueue;
 pub mod host;
 pub mod icmp;
+pub mod limits;
 pub mod name_config;
 pub mod namespaces;
 pub mod netlink;

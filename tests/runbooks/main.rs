@@ -99,7 +99,9 @@ fn the_catalogue_is_of_one_piece() {
         let texts = [&entry.title, &entry.summary].into_iter();
         let texts = texts.chain(entry.lookalikes.iter().map(|other| &other.separate_by));
         let remedies = entry.remedies.iter().flat_map(|r| [Some(&r.text), r.command.as_ref()]);
-        let texts: Vec<&str> = texts.chain(remedies.flatten()).map(|text| text.source()).collect();
+        let texts = texts.chain(remedies.flatten()).map(|text| text.source());
+        let conditions = entry.remedies.iter().filter_map(|r| Some(r.when.as_ref()?.source()));
+        let texts: Vec<&str> = texts.chain(conditions).collect();
         // The engine hands the same three values to all of these.
         let own = !entry.id.starts_with("inconclusive.");
         for need in entry.needs.iter().filter(|_| own) {

@@ -164,7 +164,7 @@ impl<'a> Advisor<'a> {
             let name = expr.source().get(old.span.clone()).unwrap_or_default().to_owned();
             let span = self.reader.within(node, old.span.start + at..old.span.end + at);
             let message = format!("`{name}` is the old name of `{}`", old.new);
-            self.advice(Code::DEPRECATED, &span, message, &format!("did you mean `{}`?", old.new));
+            self.instead(Code::DEPRECATED, &span, message, old.new.to_owned());
         }
         let mut later = false;
         for (name, span) in expr.names() {
@@ -201,11 +201,10 @@ impl<'a> Advisor<'a> {
             let Yaml::Text(text) = &node.value else {
                 continue;
             };
-            let inner = text[range.start + 1..range.end - 1].trim().to_owned();
+            let meant = format!("{{{{ {} }}}}", text[range.start + 1..range.end - 1].trim());
+            let message = format!("the reader sees `{}` as it is written", &text[range.clone()]);
             let span = self.reader.within(node, range);
-            let message = format!("the reader sees {{{inner}}} as it is written");
-            let help = format!("did you mean `{{{{ {inner} }}}}`?");
-            self.advice(Code::ONE_BRACE, &span, message, &help);
+            self.instead(Code::ONE_BRACE, &span, message, meant);
         }
     }
 }

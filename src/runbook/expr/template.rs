@@ -154,6 +154,7 @@ fn holes(source: &str) -> Result<Vec<Hole>, ExprError> {
                 kind: ExprErrorKind::Syntax,
                 message: "this {{ has no matching }}".to_owned(),
                 help: Some("write {{ \"{{\" }} for the braces themselves".to_owned()),
+                meant: None,
             });
         };
         from = inner + length + 2;

@@ -89,11 +89,8 @@ const EVIDENCE: Key = key(
     Shape::List(&Shape::Step),
     "The steps that the report cites. By default those that warned or failed, and this one.",
 );
-const NOT: Key = key(
-    "not",
-    Shape::List(&Shape::Diagnosis),
-    "Look-alikes of the diagnosis that do not apply here.",
-);
+const NOT: Key =
+    key("not", Shape::List(&Shape::Text), "Look-alikes of the diagnosis that do not apply here.");
 
 const GOTO: Key = key(
     "goto",
@@ -427,6 +424,11 @@ pub const GROUPS: &[Group] = &[
         id: "remedy",
         what: "a remedy",
         keys: &[
+            key(
+                "when",
+                Shape::Condition,
+                "Under which condition it is told, over the same names as the texts. An unknown one leaves it out.",
+            ),
             need("text", Shape::Template, "What to do, one sentence."),
             key("command", Shape::Template, "The command for it. Only shown, never run."),
             need(
