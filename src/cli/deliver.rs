@@ -56,7 +56,7 @@ pub(super) fn results_after(
 }
 
 /// Tells why the list of what was replaced could not be written.
-fn told(map: Result<(), String>, ended: u8) -> u8 {
+pub(super) fn told(map: Result<(), String>, ended: u8) -> u8 {
     let lost = map.map_err(|message| terminal::complain(&message)).is_err();
     after(ended, lost)
 }
