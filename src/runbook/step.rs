@@ -305,6 +305,7 @@ impl Reader {
             if entries.is_empty() {
                 self.wrong(Code::MISSING_KEY, &node.span, "`choices` is empty", None);
             }
+            self.not_too_many(node, entries.len(), "`choices`").then_some(())?;
             for (key, value) in entries {
                 let (branch, span) = self.arm(value, "a choice", inner, around);
                 choices.push((key.name.clone(), branch));
@@ -375,7 +376,7 @@ impl Reader {
         let start = self.need(fields, node, what, "start")?;
         let (mut steps, mut places) = (Vec::new(), Vec::new());
         for (id, node) in self.texts(start, "`start`").unwrap_or_default() {
-            match around.steps.iter().position(|known| known == id) {
+            match around.step(id) {
                 Some(_) if id == own => {
                     let message = "a step cannot start itself early";
                     self.wrong(Code::LEADS, &node.span, message, None);

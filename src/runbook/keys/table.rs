@@ -89,11 +89,8 @@ const EVIDENCE: Key = key(
     Shape::List(&Shape::Step),
     "The steps that the report cites. By default those that warned or failed, and this one.",
 );
-const NOT: Key = key(
-    "not",
-    Shape::List(&Shape::Text),
-    "Look-alikes of the diagnosis that do not apply here.",
-);
+const NOT: Key =
+    key("not", Shape::List(&Shape::Text), "Look-alikes of the diagnosis that do not apply here.");
 
 const GOTO: Key = key(
     "goto",
