@@ -1,22 +1,27 @@
 //! What can be written on the command line.
 
 mod check;
+mod diagnose;
 
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
+use crate::cli::nearest::suggestion;
 use crate::cli::runbook::RunbookCommand;
 use crate::cli::{status, terminal};
 use crate::model::contact::Contact;
 use crate::model::target::TargetError;
 use crate::render::Format;
 
-pub(super) use check::CheckArgs;
+pub(super) use check::{CheckArgs, ExitStyle};
+pub(super) use diagnose::DiagnoseArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,13 +57,7 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Find out why a connection to TARGET fails, step by step
-    Diagnose {
-        /// host:port, [v6]:port, or a URL whose scheme gives the port (https://…, postgres://…); not
-        /// needed for a runbook about this machine alone
-        target: Option<String>,
-        #[command(flatten)]
-        judge: Judge,
-    },
+    Diagnose(Box<DiagnoseArgs>),
     /// Check many targets against what is expected of them; never asks
     Check(Box<CheckArgs>),
     /// Run one probe and show what it saw; without NAME, list the probes
@@ -88,6 +87,17 @@ pub(super) enum Command {
         /// For example tcp.timeout_filtered, tcp_connect or tcp_connect.rst_ttl
         id: Option<String>,
     },
+    /// Write the completions of a shell to stdout
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        #[arg(hide_possible_values = true)]
+        shell: Shell,
+    },
+    /// Write the manual: the main page to stdout, or all pages into a directory
+    Man {
+        /// The directory, for example /usr/local/share/man/man1
+        directory: Option<PathBuf>,
+    },
 }
 
 /// What the exit status depends on.
@@ -105,11 +115,17 @@ pub(super) struct Judge {
 pub(super) struct Global {
     /// What stdout carries: text, json, ndjson, junit, tap, sarif, github, markdown, nagios,
     /// prometheus or html
-    #[arg(long, global = true, default_value = "text", value_name = "FORMAT", value_parser = format, hide_default_value = true)]
+    #[arg(long, global = true, default_value = "text", value_name = "FORMAT", value_parser = formats(), hide_default_value = true, hide_possible_values = true)]
     pub(super) format: Format,
     /// Also write the result to a file, for example json=report.json (may be repeated)
     #[arg(long, global = true, value_name = "FORMAT=PATH", value_parser = output)]
     pub(super) output: Vec<(Format, PathBuf)>,
+    /// Replace hosts, addresses, users and processes by stable pseudonyms, in every format
+    #[arg(long, global = true)]
+    pub(super) redact: bool,
+    /// Write what was replaced by what to a file that only you can read
+    #[arg(long, global = true, value_name = "FILE", requires = "redact")]
+    pub(super) redact_map: Option<PathBuf>,
     /// The runbook to walk: the name of a built-in one, or a file
     #[arg(long, global = true, value_name = "NAME|PATH")]
     pub(super) runbook: Option<String>,
@@ -122,6 +138,9 @@ pub(super) struct Global {
     /// Never ask; take the answer that the runbook provides for this case
     #[arg(long, global = true)]
     pub(super) no_input: bool,
+    /// For screen readers and recordings: no redrawing, no colour, no marks beyond ASCII
+    #[arg(long, global = true)]
+    pub(super) plain: bool,
     /// Let the runbook contact this machine besides the target (may be repeated)
     #[arg(long, global = true, value_name = "HOST[:PORT]", value_parser = contact)]
     pub(super) allow_target: Vec<Contact>,
@@ -206,11 +225,15 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
     }
 }
 
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let names = Format::ALL.into_iter().chain(Format::PICTURES).map(Format::name);
+    let named = |name: String| Format::from_name(&name).ok_or("there is no such format");
+    PossibleValuesParser::new(names).try_map(named)
+}
+
 fn format(text: &str) -> Result<Format, String> {
-    Format::from_name(text).ok_or_else(|| {
-        let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-        format!("the formats are {}", names.join(", "))
-    })
+    let names = Format::ALL.into_iter().chain(Format::PICTURES).map(Format::name);
+    Format::from_name(text).ok_or_else(|| suggestion(text, names))
 }
 
 fn output(text: &str) -> Result<(Format, PathBuf), String> {

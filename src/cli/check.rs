@@ -1,98 +1,98 @@
 //! `tcpdoctor check TARGET… / --targets FILE`.
 
-use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::time::Duration;
+mod gather;
+mod progress;
+mod select;
 
-use crate::cli::args::{CheckArgs, Global};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use crate::cli::args::{CheckArgs, ExitStyle, Global};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{
-    deliver, diagnose, fail_on, params, permits, runbooks, runtime, status, terminal,
-};
-use crate::engine::check::{Job, Limits, Retry, check};
-use crate::model::expect::Expect;
-use crate::model::target::Host;
+use crate::cli::{deliver, diagnose, fail_on, permits, runtime, status, terminal, trees};
+use crate::engine::check::{Event, Job, Limits, check};
 use crate::runbook::Runbook;
+use crate::sys::limits;
+
+use progress::Progress;
 
 /// How many targets at a time unless `--jobs` says otherwise.
-const JOBS: u16 = 64;
+const JOBS: u16 = 512;
+/// Open files that a run may need at its widest, and those that the program has for itself.
+const FILES: u64 = 24;
+const OWN_FILES: u64 = 64;
 
 /// Checks the targets; returns the exit status.
 pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
-    let mut jobs = Vec::new();
-    let mut books = Books::default();
-    for target in &args.targets {
-        jobs.push(written(target, global, args, &mut books)?);
-    }
-    if jobs.is_empty() {
-        return Err(Usage::new("there is no target to check")
-            .help("name some, for example db.internal:5432, or a file of them: --targets FILE"));
-    }
-    for (nth, job) in jobs.iter().enumerate() {
-        if jobs[..nth].iter().any(|other| other.name == job.name) {
-            return Err(Usage::new(format!("the target {} is given twice", quoted(&job.name))));
-        }
-    }
-    let fail_on = fail_on::parse(&args.judge.fail_on, jobs.iter().map(|job| &*job.runbook))?;
+    let mut jobs = gather::jobs(global, args)?;
+    unique(&jobs)?;
+    let given = jobs.len();
+    select::apply(&mut jobs, &args.select, &args.skip)?;
+    let fail_on = fail_on::parse(&args.judge.fail_on, runbooks(&jobs))?;
     deliver::check(global)?;
     let limits = Limits {
-        jobs: args.jobs.unwrap_or(JOBS).into(),
+        jobs: at_a_time(args.jobs),
         total: args.total_budget,
         fail_fast: args.fail_fast,
         fail_on,
     };
-    permits::tell(global, jobs.iter().map(|job| &*job.runbook));
+    permits::tell(global, runbooks(&jobs));
     let signal = Cell::new(None);
     let vantage = diagnose::vantage();
-    let result = runtime::run(check(&jobs, &limits, &vantage, runtime::interrupt(&signal), |_| {}));
-    let Some(result) = result else {
+    let progress = Progress::begin(args.quiet, jobs.len(), given);
+    let stream = deliver::Stream::begin(global);
+    let result =
+        runtime::run(check(&jobs, &limits, &vantage, runtime::interrupt(&signal), |event| {
+            match event {
+                Event::Ended(result) => {
+                    progress.ended(result);
+                    stream.result(result);
+                }
+                Event::Again(count) => progress.again(count),
+            }
+        }));
+    progress.settle();
+    let Some(mut result) = result else {
         return Ok(status::INCONCLUSIVE);
     };
+    trees::draw(global, &mut result, jobs.iter().map(|job| &*job.runbook));
     if result.interrupted {
         terminal::complain("interrupted: what had not ended is skipped");
     }
-    let ended = status::of(&result, signal.get());
-    Ok(deliver::results(global, ended, &result))
+    let ended = match args.exit_style {
+        ExitStyle::Default => status::of(&result, signal.get()),
+        ExitStyle::Nagios => result.alarm().code(),
+    };
+    Ok(deliver::rest(global, ended, &result, stream))
 }
 
-/// The runbooks of a check, each loaded once.
-#[derive(Default)]
-struct Books {
-    loaded: HashMap<(Option<String>, bool), Arc<Runbook>>,
+/// How many targets at a time: as many as asked for and as this process may have files open for.
+fn at_a_time(asked: Option<u16>) -> usize {
+    let wanted = u64::from(asked.unwrap_or(JOBS));
+    let limit = limits::raise_open_files(wanted * FILES + OWN_FILES);
+    let most = limit.map_or(wanted, |limit| (limit.saturating_sub(OWN_FILES) / FILES).max(1));
+    if asked.is_some() && most < wanted {
+        terminal::complain(&format!(
+            "note: {most} targets at a time, not {wanted}: this process may not open more files (ulimit -n)"
+        ));
+    }
+    usize::try_from(wanted.min(most)).unwrap_or(1)
 }
 
-impl Books {
-    fn for_host(&mut self, asked: Option<&str>, host: &Host) -> Result<Arc<Runbook>, Usage> {
-        let key = (asked.map(str::to_owned), *host == Host::Here);
-        if let Some(loaded) = self.loaded.get(&key) {
-            return Ok(Arc::clone(loaded));
-        }
-        let loaded = runbooks::for_host(asked, host)?;
-        self.loaded.insert(key, Arc::clone(&loaded));
-        Ok(loaded)
+/// Refuses two targets of one name: nobody could tell their results apart.
+fn unique(jobs: &[Job]) -> Result<(), Usage> {
+    let mut names = std::collections::HashSet::with_capacity(jobs.len());
+    match jobs.iter().find(|job| !names.insert(job.name.as_str())) {
+        None => Ok(()),
+        Some(job) => Err(Usage::new(format!("two targets are called {}", quoted(&job.name)))
+            .help("leave one out, or give them names in a targets file")),
     }
 }
 
-/// Makes the job of a target on the command line.
-fn written(text: &str, global: &Global, args: &CheckArgs, books: &mut Books) -> Result<Job, Usage> {
-    let target = diagnose::parse(text)?;
-    let entry = diagnose::entry(&target, global)?;
-    let runbook = books.for_host(global.runbook.as_deref(), &target.host)?;
-    let params = params::bind(&runbook, &global.param)?;
-    let permit = permits::of(global, &runbook)?;
-    Ok(Job {
-        name: entry.input.clone(),
-        labels: BTreeMap::new(),
-        target: entry,
-        runbook,
-        params,
-        expect: Expect::default(),
-        budget: global.budget(),
-        permit,
-        retry: args.retry_until.map(|until| Retry {
-            until,
-            interval: args.interval.unwrap_or(Duration::from_secs(2)),
-        }),
-    })
+/// The runbooks of all jobs, each once.
+fn runbooks(jobs: &[Job]) -> impl Iterator<Item = &Runbook> + Clone {
+    let mut seen = std::collections::HashSet::new();
+    let fresh = |job: &&Job| seen.insert(Arc::as_ptr(&job.runbook));
+    let found: Vec<&Runbook> = jobs.iter().filter(fresh).map(|job| &*job.runbook).collect();
+    found.into_iter()
 }

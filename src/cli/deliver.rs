@@ -1,13 +1,15 @@
 //! Brings a result to stdout and to the files of `--output`.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io::{self, Write};
 
 use crate::cli::args::Global;
+use crate::cli::redaction::{self, Redaction};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{files as file, status, terminal};
-use crate::model::check::Check;
-use crate::render::{Format, Style};
+use crate::model::check::{Check, CheckResult};
+use crate::render::{Format, Style, nagios, ndjson};
 
 /// Checks, for a command that shows a page rather than results, that only text and JSON are asked
 /// for, and what [`check`] checks.
@@ -16,8 +18,12 @@ pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
     check(global)
 }
 
-/// Checks that only these formats are asked for.
+/// Checks, for a command that does not write results, that only these formats are asked for.
 pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
+    if global.redact {
+        return Err(Usage::new("this command cannot redact what it shows")
+            .help("--redact goes with diagnose, check and replay"));
+    }
     let asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
     for format in asked {
         if !formats.contains(format) {
@@ -32,7 +38,27 @@ pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
 
 /// Writes results in every format that was asked for; returns the exit status, as [`deliver`] does.
 pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
-    deliver(global, ended, |format, style, out| format.write(check, style, out))
+    results_after(global, ended, check, Redaction::of(global))
+}
+
+/// Writes results as [`results`] does, of which some may have been written already: names that were
+/// replaced then keep their pseudonyms.
+pub(super) fn results_after(
+    global: &Global,
+    ended: u8,
+    check: &Check,
+    mut redaction: Redaction,
+) -> u8 {
+    let check = redaction.check(check);
+    let map = redaction.write_map(global);
+    let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
+    told(map, ended)
+}
+
+/// Tells why the list of what was replaced could not be written.
+fn told(map: Result<(), String>, ended: u8) -> u8 {
+    let lost = map.map_err(|message| terminal::complain(&message)).is_err();
+    after(ended, lost)
 }
 
 /// Checks, for a command that writes results, that no picture of a runbook is asked for, and that the
@@ -51,6 +77,7 @@ pub(super) fn check(global: &Global) -> Result<(), Usage> {
 
 /// Checks that the files of `--output` can be written.
 pub(super) fn files(global: &Global) -> Result<(), Usage> {
+    redaction::check(global)?;
     let mut seen = HashSet::new();
     for (_, path) in &global.output {
         let shown = quoted(&path.to_string_lossy());
@@ -66,6 +93,20 @@ pub(super) fn files(global: &Global) -> Result<(), Usage> {
     Ok(())
 }
 
+/// Writes what a stream has not written; returns the exit status, as [`deliver`] does.
+pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: Stream) -> u8 {
+    if !stream.open {
+        return results_after(global, ended, check, stream.redaction.into_inner());
+    }
+    let mut redaction = stream.redaction.into_inner();
+    let check = redaction.check(check);
+    let map = redaction.write_map(global);
+    let write =
+        |format: Format, style: &Style, out: &mut dyn Write| format.write(&check, style, out);
+    let lost = to_files(global, &write) || stream.lost.get();
+    told(map, after(ended, lost))
+}
+
 /// Writes the result in every format that was asked for; returns the exit status, which is no longer
 /// 0 when something could not be written.
 pub(super) fn deliver(
@@ -73,6 +114,19 @@ pub(super) fn deliver(
     ended: u8,
     write: impl Fn(Format, &Style, &mut dyn Write) -> io::Result<()>,
 ) -> u8 {
+    // Both are tried, whatever comes of the first.
+    let lost = to_files(global, &write) | to_stdout(global, &write);
+    after(ended, lost)
+}
+
+fn after(ended: u8, lost: bool) -> u8 {
+    if lost && ended == status::DONE { status::INCONCLUSIVE } else { ended }
+}
+
+type Write1<'a> = &'a dyn Fn(Format, &Style, &mut dyn Write) -> io::Result<()>;
+
+/// Returns whether something could not be written.
+fn to_files(global: &Global, write: Write1<'_>) -> bool {
     let mut lost = false;
     for (format, path) in &global.output {
         let mut bytes = Vec::new();
@@ -84,19 +138,67 @@ pub(super) fn deliver(
             lost = true;
         }
     }
+    lost
+}
+
+fn to_stdout(global: &Global, write: Write1<'_>) -> bool {
     let mut bytes = Vec::new();
     let mut stdout = io::stdout().lock();
     let written = write(global.format, &terminal::style(global), &mut bytes)
         .and_then(|()| stdout.write_all(&bytes))
         .and_then(|()| stdout.flush());
+    refused(written)
+}
+
+/// Tells monitoring why a plugin could not do its work: one line on stdout, as it shows no other.
+pub(super) fn plugin_cannot(why: &str) {
+    // There is nobody to tell when that fails.
+    let _ = nagios::write_cannot(why, &mut io::stdout().lock());
+}
+
+/// Returns whether writing to stdout failed, and says so.
+fn refused(written: io::Result<()>) -> bool {
     match written {
-        Ok(()) => {}
+        Ok(()) => false,
         // The reader has what it wanted (`| head`).
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
         Err(error) => {
             terminal::complain(&format!("error: stdout could not be written: {error}"));
-            lost = true;
+            true
         }
     }
-    if lost && ended == status::DONE { status::INCONCLUSIVE } else { ended }
+}
+
+/// Results on stdout as they come, for the format that has a line for each.
+pub(super) struct Stream {
+    open: bool,
+    redaction: RefCell<Redaction>,
+    /// Whether nobody reads any more.
+    ended: Cell<bool>,
+    /// Whether something could not be written.
+    lost: Cell<bool>,
+}
+
+impl Stream {
+    /// Begins to write, if stdout carries such a format.
+    pub(super) fn begin(global: &Global) -> Stream {
+        let open = global.format == Format::Ndjson;
+        let redaction = RefCell::new(Redaction::of(global));
+        Stream { open, redaction, ended: Cell::new(false), lost: Cell::new(false) }
+    }
+
+    /// Writes one result.
+    pub(super) fn result(&self, result: &CheckResult) {
+        if !self.open || self.ended.get() {
+            return;
+        }
+        let result = self.redaction.borrow_mut().result(result);
+        let mut line = Vec::new();
+        let mut stdout = io::stdout().lock();
+        let written = ndjson::write_result(&result, &mut line)
+            .and_then(|()| stdout.write_all(&line))
+            .and_then(|()| stdout.flush());
+        self.ended.set(written.is_err());
+        self.lost.set(refused(written));
+    }
 }

@@ -1,13 +1,17 @@
 //! `tcpdoctor diagnose TARGET`.
 
-use std::cell::Cell;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::cli::args::{Global, Judge};
-use crate::cli::progress::Progress;
+use serde_json::{Map, Value};
+
+use crate::cli::args::{DiagnoseArgs, Global};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, fail_on, params, permits, runbooks, runtime, status, terminal};
-use crate::engine::{self, Plan};
+use crate::cli::{
+    answers, conversation, deliver, fail_on, other_end, params, permits, runbooks, runtime, status,
+    trees,
+};
+use crate::engine::{Plan, Session};
 use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
@@ -15,37 +19,68 @@ use crate::runbook::Runbook;
 use crate::sys::caps;
 
 /// Diagnoses a target; returns the exit status.
-pub(super) fn run(global: &Global, target: Option<&str>, judge: &Judge) -> Result<u8, Usage> {
-    let (entry, runbook) = match target {
+pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
+    let (mut entry, runbook) = match &args.target {
         Some(target) => {
             let target = parse(target)?;
             let entry = entry(&target, global)?;
             (entry, runbooks::for_host(global.runbook.as_deref(), &target.host)?)
         }
-        None => without_target(global)?,
+        None => without_target(global, "diagnose")?,
     };
-    let params = params::bind(&runbook, &global.param)?;
-    let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
+    let mut params = params::bind(&runbook, &global.param)?;
+    if let Some(client) = args.client {
+        for_client(client, &mut entry, &runbook, &mut params)?;
+    }
+    let answers = answers::check(&runbook, &args.answer)?;
+    let fail_on = fail_on::parse(&args.judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
+    let target = entry.clone();
     let permit = permits::of(global, &runbook)?;
     permits::tell(global, [&*runbook]);
-    let budget = global.budget();
+    let (book, budget) = (Arc::clone(&runbook), global.budget());
     let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget, permit };
-    let interrupted = Cell::new(None);
-    let progress = Progress::begin(global);
-    let report = runtime::run(engine::run(plan, runtime::interrupt(&interrupted), |event| {
-        progress.event(event)
-    }));
-    progress.settle();
-    let Some(report) = report else {
-        return Ok(status::INCONCLUSIVE);
-    };
-    if interrupted.get().is_some() {
-        terminal::complain("interrupted: the report is a partial one");
+    let mut session = Session::new(plan);
+    for (step, reply) in answers {
+        if let Some(outcome) = reply.outcome() {
+            session.learn(&step, outcome);
+        }
     }
-    let check = Check::of(report, &fail_on, interrupted.get().is_some());
-    let ended = status::of(&check, interrupted.get());
-    Ok(deliver::results(global, ended, &check))
+    if let Some(file) = &args.server_report {
+        other_end::given(&mut session, file, &target)?;
+    }
+    let shown = |check: &mut Check, ended: u8| -> u8 {
+        trees::draw(global, check, [&*book]);
+        deliver::results(global, ended, check)
+    };
+    let held = conversation::hold(global, &mut session, &target.input, &fail_on, shown);
+    Ok(runtime::run(held).unwrap_or(status::INCONCLUSIVE))
+}
+
+/// Takes in which client cannot connect to this machine.
+fn for_client(
+    client: IpAddr,
+    entry: &mut TargetEntry,
+    runbook: &Runbook,
+    params: &mut Map<String, Value>,
+) -> Result<(), Usage> {
+    if entry.host.is_some() || entry.port.is_none() {
+        return Err(Usage::new("--client goes with :port, where this machine is the server")
+            .help("on the server, run tcpdoctor diagnose :5432 --client 10.1.0.2"));
+    }
+    if runbook.params.iter().all(|param| param.name != "client") {
+        return Err(Usage::new(format!("runbook {} asks about no client", runbook.name))
+            .help("leave --client out"));
+    }
+    let family = if client.is_ipv4() { "v4" } else { "v6" };
+    if entry.family != "any" && entry.family != family {
+        let flag = if entry.family == "v4" { "-4" } else { "-6" };
+        return Err(Usage::new(format!("{flag} does not go with --client {client}"))
+            .help(format!("leave {flag} out")));
+    }
+    family.clone_into(&mut entry.family);
+    params.insert("client".to_owned(), Value::String(client.to_string()));
+    Ok(())
 }
 
 /// Reads a target.
@@ -57,26 +92,33 @@ pub(super) fn parse(text: &str) -> Result<Target, Usage> {
 }
 
 /// Finds the runbook for a run that is about this machine alone.
-fn without_target(global: &Global) -> Result<(TargetEntry, Arc<Runbook>), Usage> {
+pub(super) fn without_target(
+    global: &Global,
+    command: &str,
+) -> Result<(TargetEntry, Arc<Runbook>), Usage> {
     let needed = |what: String| {
         Usage::new(format!("{what} needs a target"))
             .help("name one, for example db.internal:5432, or :8080 for a port of this machine")
     };
     let Some(name) = global.runbook.as_deref() else {
-        return Err(needed("diagnose".to_owned()));
+        return Err(needed(command.to_owned()));
     };
     let runbook = runbooks::load(name)?;
     if runbook.needs_target() {
         return Err(needed(format!("runbook {}", runbook.name)));
     }
-    let entry = TargetEntry {
+    Ok((this_machine(global), runbook))
+}
+
+/// The entry of a run that is about this machine alone.
+pub(super) fn this_machine(global: &Global) -> TargetEntry {
+    TargetEntry {
         input: "this machine".to_owned(),
         host: None,
         port: None,
         scheme: None,
         family: global.family().to_owned(),
-    };
-    Ok((entry, runbook))
+    }
 }
 
 /// Turns a target into the report's form, with the family asked for.
@@ -97,7 +139,7 @@ pub(super) fn entry(target: &Target, global: &Global) -> Result<TargetEntry, Usa
     }
     agree(target, global)?;
     Ok(TargetEntry {
-        input: without_secrets(&target.input),
+        input: target.without_secrets(),
         host: target.host.text(),
         port: target.port,
         scheme: target.scheme.clone(),
@@ -119,24 +161,6 @@ pub(super) fn agree(target: &Target, global: &Global) -> Result<(), Usage> {
         .help(format!("leave {flag} out")))
 }
 
-/// Removes what a report must not carry from the text of a URL: the password, and the query, which
-/// often holds a token. Neither has a part in the diagnosis.
-fn without_secrets(input: &str) -> String {
-    let Some((scheme, rest)) = input.split_once("://") else {
-        return input.to_owned();
-    };
-    let rest = rest.find(['?', '#']).map_or(rest, |end| &rest[..end]);
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let authority = match authority.rsplit_once('@') {
-        Some((user, host)) => match user.split_once(':') {
-            Some((user, _)) => format!("{user}:***@{host}"),
-            None => authority.to_owned(),
-        },
-        None => authority.to_owned(),
-    };
-    format!("{scheme}://{authority}{path}")
-}
-
 /// Says where we look from.
 pub(super) fn vantage() -> Vantage {
     Vantage {
@@ -144,24 +168,5 @@ pub(super) fn vantage() -> Vantage {
         kernel: caps::kernel_release().unwrap_or_else(|| "unknown".to_owned()),
         uid: caps::effective_uid(),
         capabilities: caps::effective_capabilities().unwrap_or_default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_and_queries_stay_out_of_reports() {
-        let cases = [
-            ("postgres://u:p@db/app?x=1", "postgres://u:***@db/app"),
-            ("https://token@api.test/v1#f", "https://token@api.test/v1"),
-            ("https://a:b:c@h", "https://a:***@h"),
-            ("https://h/a@b:c", "https://h/a@b:c"),
-            ("db.test:5432", "db.test:5432"),
-        ];
-        for (input, kept) in cases {
-            assert_eq!(without_secrets(input), kept);
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! Files that the command line names: read whole and bounded, written whole or not at all.
 #![allow(clippy::disallowed_methods)] // the user names these files; the network room stays out of it
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::sys::caps;
@@ -142,6 +142,19 @@ pub(super) fn objection(path: &Path) -> Option<String> {
 ///
 /// Returns what writing met; the temporary file is removed.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, None)
+}
+
+/// Writes a file as [`write_whole`] does, readable and writable by its owner alone.
+///
+/// # Errors
+///
+/// As [`write_whole`].
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, Some(0o600))
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
     // Through a symbolic link, the file behind it is replaced and the link stays.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let old = fs::metadata(path).ok();
@@ -151,9 +164,14 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder_of(path).join(format!(".{name}.{}", std::process::id()));
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        if let Some(old) = old {
-            file.set_permissions(old.permissions())?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        mode.map(|mode| options.mode(mode));
+        let mut file = options.open(&temporary)?;
+        match (mode, old) {
+            (Some(mode), _) => file.set_permissions(Permissions::from_mode(mode))?,
+            (None, Some(old)) => file.set_permissions(old.permissions())?,
+            (None, None) => {}
         }
         file.write_all(bytes)?;
         file.sync_data()?;

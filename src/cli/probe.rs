@@ -69,7 +69,7 @@ pub(super) fn run(
         }
     };
     let ended = runtime::run(bounded);
-    progress.settle();
+    progress.settle(false);
     let Some(ended) = ended else {
         return Ok(status::INCONCLUSIVE);
     };

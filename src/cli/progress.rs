@@ -1,43 +1,57 @@
-//! Live progress on stderr: one line for each probe that is running. Only on a terminal; with `-v`
-//! elsewhere, one plain line for each step that the walk has passed.
+//! Live progress on stderr: the ladder, redrawn in place on a terminal that can do that; plain lines
+//! on one that cannot, or for a reader who does not want it.
 
-use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::args::Global;
-use crate::cli::terminal;
+use crate::cli::ladder::Ladder;
+use crate::cli::terminal::{self, Screen};
 use crate::engine::Event;
-use crate::model::report::StepEntry;
-use crate::render::{Style, duration, sanitise};
+use crate::model::layer::Layer;
+use crate::render::{Style, live, sanitise};
 
 /// A run that is over by then shows no progress at all, so that nothing flickers.
 const QUIET: Duration = Duration::from_millis(150);
 /// The time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
+/// In plain lines, what takes longer is told, so that nobody thinks it hangs.
+const SLOW_MS: f64 = 1000.0;
 
 /// Live progress of one run.
 pub(super) struct Progress {
     shared: Arc<Shared>,
     painter: Option<JoinHandle<()>>,
-    /// Whether passed steps are told, and how they look.
-    told: Option<Style>,
+    style: Style,
+    /// Whether every step that was walked is told in a plain line.
+    told: bool,
 }
 
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    ended: Condvar,
+    changed: Condvar,
+    global: Looks,
+}
+
+/// What the painter needs of the command line.
+struct Looks {
+    /// The target, drawn above the ladder.
+    head: Option<String>,
+    /// How it looks; the width is that of the moment.
+    style: Style,
 }
 
 #[derive(Default)]
 struct State {
-    running: BTreeMap<String, String>,
-    lines: Vec<String>,
+    ladder: Ladder,
+    /// Nothing may be drawn now: somebody is asked.
+    paused: bool,
+    /// The painter has cleared what it drew.
+    clear: bool,
     ended: bool,
 }
 
@@ -48,107 +62,200 @@ impl Shared {
 }
 
 impl Progress {
-    /// Begins to show progress, if stderr is a terminal.
+    /// Begins to show progress, as far as stderr can show it.
     pub(super) fn begin(global: &Global) -> Progress {
-        let shared = Arc::new(Shared::default());
-        let terminal = io::stderr().is_terminal();
-        let painter = terminal.then(|| {
+        Progress::of(global, None)
+    }
+
+    /// Begins to show the progress of a diagnosis.
+    pub(super) fn of(global: &Global, head: Option<&str>) -> Progress {
+        let screen = terminal::screen(global);
+        let style = terminal::error_style(global);
+        let head = head.map(|head| sanitise::line(head).into_owned());
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            global: Looks { head, style: style.clone() },
+        });
+        let paints: Option<fn(&Shared)> = match screen {
+            Screen::Live => Some(draw),
+            Screen::Plain => Some(tell),
+            Screen::Silent => None,
+        };
+        let painter = paints.and_then(|paints| {
             let shared = Arc::clone(&shared);
             // Without a thread there is no progress, which is no reason not to run.
             std::thread::Builder::new()
                 .name("progress".to_owned())
-                .spawn(move || paint(&shared))
+                .spawn(move || paints(&shared))
                 .ok()
         });
-        let told = global.verbose.then(|| Style { colour: false, ..terminal::style(global) });
-        Progress { shared, painter: painter.flatten(), told }
+        let told = screen != Screen::Live && global.verbose;
+        Progress { shared, painter, style, told }
     }
 
     /// Takes note of what happens.
     pub(super) fn event(&self, event: Event<'_>) {
-        match event {
-            Event::Started { step, title, .. } => self.started(step, title),
-            Event::Finished { step, .. } => {
-                self.shared.lock().running.remove(step);
-            }
-            Event::Walked { entry } => self.walked(entry),
+        let line = self.shared.lock().ladder.event(event, &self.style);
+        if let Some(line) = line.filter(|_| self.told) {
+            say(&line);
         }
     }
 
     /// Takes note of a probe that starts.
     pub(super) fn started(&self, step: &str, title: &str) {
-        let title = sanitise::prose(title).into_owned();
-        self.shared.lock().running.insert(step.to_owned(), title);
+        self.shared.lock().ladder.start(step, title, Layer::Vantage, false);
     }
 
-    fn walked(&self, entry: &StepEntry) {
-        let Some(style) = &self.told else { return };
-        let (mark, _) = style.status_mark(entry.status);
-        let text = entry.text.as_deref().unwrap_or(&entry.title);
-        let time = entry.duration_ms.map(duration).unwrap_or_default();
-        let line = format!("{mark} {}: {} {time}", entry.layer.name(), sanitise::prose(text));
-        let line = line.trim_end().to_owned();
-        if self.painter.is_some() {
-            self.shared.lock().lines.push(line);
-        } else {
-            let _ = writeln!(io::stderr(), "{line}");
+    /// Leaves the terminal to a question: what has settled stays above it.
+    pub(super) fn pause(&self) {
+        let lines = {
+            let mut state = self.shared.lock();
+            state.paused = true;
+            state.clear = false;
+            self.shared.changed.notify_all();
+            if self.painter.is_some() {
+                let waited = self.shared.changed.wait_while(state, |state| !state.clear);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+            state.ladder.take_settled()
+        };
+        if !self.told {
+            lines.iter().for_each(|line| say(line));
         }
     }
 
-    /// Removes every trace of it from the terminal.
-    pub(super) fn settle(self) {
+    /// Takes the terminal back.
+    pub(super) fn resume(&self) {
+        self.shared.lock().paused = false;
+        self.shared.changed.notify_all();
+    }
+
+    /// Removes every trace of it from the terminal; where the report goes elsewhere (`stays`), the
+    /// settled ladder is left standing.
+    pub(super) fn settle(self, stays: bool) {
         self.shared.lock().ended = true;
-        self.shared.ended.notify_all();
+        self.shared.changed.notify_all();
+        let live = self.painter.is_some() && !self.told;
         if let Some(painter) = self.painter {
             // A painter that panicked has nothing left to remove.
             let _ = painter.join();
         }
+        if stays && live && terminal::is_error_terminal() {
+            let lines = self.shared.lock().ladder.take_settled();
+            lines.iter().for_each(|line| say(line));
+        }
     }
 }
 
-/// Draws until the end, then clears.
-fn paint(shared: &Shared) {
-    let bars = MultiProgress::new();
-    let mut shown: BTreeMap<String, ProgressBar> = BTreeMap::new();
+fn say(line: &str) {
+    // There is nobody to tell when that fails.
+    let _ = writeln!(io::stderr(), "{}", line.trim_end());
+}
+
+/// Waits for the next frame; hands back the state.
+fn next(shared: &Shared, pause: Duration) -> MutexGuard<'_, State> {
+    let state = shared.lock();
+    let stays = |state: &mut State| !state.ended && (!state.paused || state.clear);
+    let waited = shared.changed.wait_timeout_while(state, pause, stays);
+    waited.map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state)
+}
+
+/// Draws the ladder until the end, then clears it.
+fn draw(shared: &Shared) {
     let mut pause = QUIET;
-    loop {
-        let state = shared.lock();
-        let (mut state, _) = shared
-            .ended
-            .wait_timeout_while(state, pause, |state| !state.ended)
-            .unwrap_or_else(PoisonError::into_inner);
+    // Made when there is something to draw, and made anew after it was cleared.
+    let mut shown: Option<Shown> = None;
+    for beat in 0.. {
+        let mut state = next(shared, pause);
         pause = FRAME;
-        for line in state.lines.drain(..) {
-            let _ = bars.println(line);
-        }
         if state.ended {
             break;
         }
-        shown.retain(|step, bar| {
-            let runs = state.running.contains_key(step);
-            if !runs {
-                bar.finish_and_clear();
-                bars.remove(bar);
+        if state.paused {
+            if !state.clear {
+                clear(shown.take());
+                state.clear = true;
+                shared.changed.notify_all();
             }
-            runs
-        });
-        for (step, title) in &state.running {
-            let bar = shown.entry(step.clone()).or_insert_with(|| spinner(&bars, title));
-            bar.tick();
+            continue;
         }
+        let (rows, columns) = terminal::error_size();
+        let style = Style { width: columns, ..shared.global.style.clone() };
+        let mut lines = state.ladder.lines(beat, &style);
+        drop(state);
+        if lines.is_empty() {
+            continue;
+        }
+        // What does not fit above the cursor cannot be taken back.
+        let most = rows.saturating_sub(4).max(1);
+        lines.drain(..lines.len().saturating_sub(most));
+        if let Some(head) = &shared.global.head {
+            let head = format!("{} {head}", live::turn(beat, &style));
+            let head = console::truncate_str(&head, columns.saturating_sub(1), "").into_owned();
+            lines.splice(0..0, [head, String::new()]);
+        }
+        if let Some(before) = shown.as_ref().filter(|before| before.columns > columns) {
+            before.reflowed(columns);
+        }
+        let widths = lines.iter().map(|line| console::measure_text_width(line)).collect();
+        let bar = shown.map_or_else(bar, |shown| shown.bar);
+        bar.set_message(lines.join("\n"));
+        shown = Some(Shown { bar, columns, widths });
     }
-    for bar in shown.values() {
-        bar.finish_and_clear();
-    }
-    let _ = bars.clear();
+    clear(shown);
 }
 
-fn spinner(bars: &MultiProgress, title: &str) -> ProgressBar {
-    let bar = bars.add(ProgressBar::new_spinner());
-    // The template is a constant; the plain spinner serves as well if it were ever refused.
-    if let Ok(style) = ProgressStyle::with_template("  {spinner} {wide_msg} {elapsed:>4}") {
-        bar.set_style(style.tick_chars("|/-\\ "));
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(30));
+    // The template is a constant; the plain one serves as well if it were ever refused.
+    if let Ok(style) = ProgressStyle::with_template("{msg}") {
+        bar.set_style(style);
     }
-    bar.set_message(title.to_owned());
     bar
+}
+
+/// What stands on the screen.
+struct Shown {
+    bar: ProgressBar,
+    columns: usize,
+    widths: Vec<usize>,
+}
+
+impl Shown {
+    /// Clears what a terminal has broken into more rows when it became narrower, and goes back to where
+    /// the cursor is thought to be.
+    fn reflowed(&self, columns: usize) {
+        let rows = |width: &usize| width.div_ceil(columns.max(1)).max(1);
+        let above = self.widths.iter().map(rows).sum::<usize>().saturating_sub(1);
+        let below = self.widths.len().saturating_sub(1);
+        let up = if above > 0 { format!("\u{1b}[{above}A") } else { String::new() };
+        let _ = write!(io::stderr(), "\r{up}\u{1b}[J{}", "\n".repeat(below));
+    }
+}
+
+fn clear(shown: Option<Shown>) {
+    if let Some(shown) = shown {
+        shown.bar.finish_and_clear();
+    }
+}
+
+/// Tells in plain lines what takes its time.
+fn tell(shared: &Shared) {
+    loop {
+        let mut state = next(shared, FRAME);
+        if state.ended {
+            return;
+        }
+        if state.paused {
+            state.clear = true;
+            shared.changed.notify_all();
+            continue;
+        }
+        let slow = state.ladder.slow(SLOW_MS);
+        drop(state);
+        for (layer, title) in slow {
+            say(&format!("... {}: {}", layer.name(), sanitise::prose(&title)));
+        }
+    }
 }

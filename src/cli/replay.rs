@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cli::args::{Global, Judge};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, fail_on, files, runbooks, status, terminal};
+use crate::cli::{deliver, fail_on, files, runbooks, status, terminal, trees};
 use crate::engine;
 use crate::model::check::Check;
 use crate::model::report::{Report, SCHEMA};
@@ -35,7 +35,8 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
         ));
     }
     let replayed = engine::replay(&report, &runbook);
-    let check = Check::of(replayed, &fail_on, false);
+    let mut check = Check::of(replayed, &fail_on, false);
+    trees::draw(global, &mut check, [&*runbook]);
     Ok(deliver::results(global, status::of(&check, None), &check))
 }
 
@@ -64,7 +65,7 @@ pub(super) fn read(file: &str) -> Result<Report, Usage> {
 }
 
 /// Reads a report, and says what is wrong with a file that is none.
-fn parse(bytes: &[u8]) -> Result<Report, String> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Report, String> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err("it is empty".to_owned());
     }

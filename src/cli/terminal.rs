@@ -5,21 +5,94 @@ use std::io::{self, IsTerminal, Write};
 use crate::cli::args::{Colour, Global};
 use crate::render::{Style, sanitise};
 
+/// What stderr can show while a run is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Screen {
+    /// Lines that change in place.
+    Live,
+    /// Lines below each other.
+    Plain,
+    /// Nothing: nobody watches.
+    Silent,
+}
+
+/// Decides what stderr shows while a run is under way.
+pub(super) fn screen(global: &Global) -> Screen {
+    match (is_error_terminal(), global.verbose) {
+        (false, true) => Screen::Plain,
+        (false, false) => Screen::Silent,
+        (true, _) if global.plain || !can_redraw() => Screen::Plain,
+        (true, _) => Screen::Live,
+    }
+}
+
+/// Whether stdout is a terminal.
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether stderr is a terminal.
+pub(super) fn is_error_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether somebody sits at the terminal who can be asked.
+pub(super) fn attended(global: &Global) -> bool {
+    !global.no_input && io::stdin().is_terminal() && is_error_terminal()
+}
+
+/// Whether lines that were written can be written over: not on a dumb terminal, in the log of a build,
+/// or where the window has no size, as in a recording.
+pub(super) fn can_redraw() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let build = is_set("CI");
+    let size = console::Term::stderr().size_checked();
+    !dumb && !build && size.is_some_and(|(rows, columns)| rows > 0 && columns > 0)
+}
+
+/// Returns the rows and columns of the terminal on stderr.
+pub(super) fn error_size() -> (usize, usize) {
+    let size =
+        console::Term::stderr().size_checked().filter(|(rows, columns)| *rows > 0 && *columns > 0);
+    size.map_or((24, 80), |(rows, columns)| (usize::from(rows), usize::from(columns)))
+}
+
 /// Returns the style of what goes to stdout.
 pub(super) fn style(global: &Global) -> Style {
     let terminal = io::stdout().is_terminal();
-    let width = console::Term::stdout()
-        .size_checked()
-        .filter(|_| terminal)
-        .map_or(80, |(_rows, columns)| usize::from(columns));
+    let size = console::Term::stdout().size_checked().filter(|(_rows, columns)| *columns > 0);
+    let width = size.filter(|_| terminal).map_or(80, |(_rows, columns)| usize::from(columns));
+    let colour = if global.plain {
+        global.color == Colour::Always
+    } else {
+        colour(global.color, terminal, is_set)
+    };
+    Style { colour, unicode: marks(global), width, verbose: global.verbose }
+}
+
+/// Returns the style of what goes to stderr.
+pub(super) fn error_style(global: &Global) -> Style {
+    let terminal = is_error_terminal();
+    let colours = if global.plain {
+        global.color == Colour::Always
+    } else {
+        colour(global.color, terminal, is_set)
+    };
     Style {
-        colour: colour(global.color, terminal, |name| {
-            std::env::var_os(name).is_some_and(|v| !v.is_empty())
-        }),
-        unicode: unicode(|name| std::env::var(name).ok()),
-        width,
+        colour: colours && can_redraw(),
+        unicode: marks(global),
+        width: error_size().1,
         verbose: global.verbose,
     }
+}
+
+/// Whether marks may leave ASCII.
+fn marks(global: &Global) -> bool {
+    !global.plain && unicode(|name| std::env::var(name).ok())
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 /// Returns the style of what goes to a file: the same everywhere.

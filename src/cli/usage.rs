@@ -33,6 +33,16 @@ impl Usage {
         self.whole
     }
 
+    /// Takes it apart for a message that names a place: what is wrong, and what to write instead;
+    /// of a complete message its first line, and `more`.
+    pub(super) fn parts(self, more: &str) -> (String, Option<String>) {
+        if !self.whole {
+            return (self.problem, self.help);
+        }
+        let first = self.problem.lines().next().unwrap_or_default();
+        (format!("the runbook is not valid: {first}"), Some(more.to_owned()))
+    }
+
     /// Adds what to write instead.
     pub(super) fn help(mut self, help: impl Into<String>) -> Usage {
         self.help = Some(help.into());

@@ -1,20 +1,28 @@
 //! Many targets in one run: a bound on how many at a time, budgets, retries, and an end at any moment.
+//!
+//! What a run sees must not depend on the runs beside it. Packets of one thread, and the windows in
+//! which counters are read around them, never overlap; but routers limit the ICMP errors that they
+//! send to one machine (Linux: six at once, then one a second), and servers limit connections. So
+//! what the crowd may have swayed ([`crowd`]) is looked at again alone before it counts.
 
+mod crowd;
+
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::engine::{Permit, Plan, run};
-use crate::model::check::{Check, CheckResult, Outcome, SCHEMA};
+use crate::model::check::{Check, CheckResult, Defined, Outcome, SCHEMA};
 use crate::model::expect::{Expect, FailOn, judge};
-use crate::model::report::{TargetEntry, Tool, Vantage};
+use crate::model::report::{Report, TargetEntry, Tool, Vantage};
 use crate::runbook::Runbook;
 use crate::sys::clock;
 
@@ -37,6 +45,8 @@ pub struct Job {
     pub budget: Duration,
     /// What may be touched besides the target.
     pub permit: Permit,
+    /// Where it is defined.
+    pub defined: Option<Defined>,
     /// Whether and how often to look again.
     pub retry: Option<Retry>,
 }
@@ -63,67 +73,61 @@ pub struct Limits {
     pub fail_on: FailOn,
 }
 
+/// What happens during a check, one way.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A target has its result; those that were skipped come last.
+    Ended(&'a CheckResult),
+    /// So many targets are looked at again, one at a time.
+    Again(usize),
+}
+
+/// The time between the beginnings of two runs.
+const PACE: Duration = Duration::from_millis(1);
+/// How far the pace may be made up for after something took long.
+const BEHIND: Duration = Duration::from_millis(20);
+/// Before each look alone: time for two ICMP errors from every router.
+const QUIET: Duration = Duration::from_secs(2);
+/// How long looking again alone may take in all.
+const ALONE: Duration = Duration::from_secs(60);
+
 /// Checks all targets, at most `limits.jobs` at a time, in their order.
 ///
-/// `interrupt` ends it at any moment; `ended` sees each result as it comes, those that were skipped
-/// last. The results of the check are in the order of the jobs.
+/// `interrupt` ends it at any moment. The results of the check are in the order of the jobs.
 pub async fn check(
     jobs: &[Job],
     limits: &Limits,
     vantage: &Vantage,
     interrupt: impl Future<Output = ()>,
-    mut ended: impl FnMut(&CheckResult),
+    mut on_event: impl FnMut(Event<'_>),
 ) -> Check {
     let started_at = clock::utc_now();
     let start = clock::now();
     let course = Course {
         slots: Semaphore::new(limits.jobs.max(1)),
+        door: Mutex::new(start),
+        begun: Cell::new(0),
+        running: Cell::new(0),
         deadline: limits.total.map(|total| start + total),
         fail_on: &limits.fail_on,
         vantage,
     };
-    let mut results: Vec<Option<CheckResult>> = jobs.iter().map(|_| None).collect();
-    let mut open: FuturesUnordered<_> = jobs
-        .iter()
-        .enumerate()
-        .map(|(nth, job)| {
-            let course = &course;
-            async move { (nth, course.look(job).await) }
-        })
-        .collect();
+    let mut book = Book {
+        results: jobs.iter().map(|_| None).collect(),
+        fail_fast: limits.fail_fast,
+        on_event: &mut on_event,
+    };
     let mut interrupt = pin!(interrupt);
-    let mut stopped: Option<String> = None;
-    let mut interrupted = false;
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut interrupt => {
-                interrupted = true;
-                stopped = Some("interrupted".to_owned());
-                break;
-            }
-            next = open.next() => {
-                let Some((nth, result)) = next else { break };
-                ended(&result);
-                let bad = matches!(result.outcome, Outcome::Failed | Outcome::Error);
-                let name = result.name.clone();
-                results[nth] = Some(result);
-                if bad && limits.fail_fast {
-                    stopped = Some(format!("{name} was not as expected (--fail-fast)"));
-                    break;
-                }
-            }
-        }
-    }
-    drop(open);
-    let why = stopped.unwrap_or_default();
-    let results = results.into_iter().zip(jobs).map(|(result, job)| {
-        result.unwrap_or_else(|| {
-            let result = skipped(job, &why);
-            ended(&result);
-            result
-        })
-    });
+    let ended = tokio::select! {
+        biased;
+        () = &mut interrupt => Err(Stop::Interrupted),
+        ended = course.all(jobs, &mut book) => ended,
+    };
+    let why = match &ended {
+        Ok(()) => String::new(),
+        Err(Stop::Interrupted) => "interrupted".to_owned(),
+        Err(Stop::Failed(name)) => format!("{name} was not as expected (--fail-fast)"),
+    };
     Check {
         schema: SCHEMA.to_owned(),
         tool: Tool {
@@ -131,10 +135,48 @@ pub async fn check(
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         started_at,
-        results: results.collect(),
+        results: book.close(jobs, &why),
         duration_ms: clock::ms_since(start),
-        interrupted,
+        interrupted: matches!(ended, Err(Stop::Interrupted)),
         alone: false,
+    }
+}
+
+/// Why a check ends before its end.
+#[derive(Debug)]
+enum Stop {
+    Interrupted,
+    /// With `--fail-fast`: the name of the target that was not as expected.
+    Failed(String),
+}
+
+/// The results as they come.
+struct Book<'a> {
+    results: Vec<Option<CheckResult>>,
+    fail_fast: bool,
+    on_event: &'a mut dyn FnMut(Event<'_>),
+}
+
+impl Book<'_> {
+    fn enter(&mut self, nth: usize, result: CheckResult) -> Result<(), Stop> {
+        (self.on_event)(Event::Ended(&result));
+        let bad = matches!(result.outcome, Outcome::Failed | Outcome::Error);
+        let name = (bad && self.fail_fast).then(|| result.name.clone());
+        self.results[nth] = Some(result);
+        name.map_or(Ok(()), |name| Err(Stop::Failed(name)))
+    }
+
+    /// Whatever has no result by now is skipped.
+    fn close(self, jobs: &[Job], why: &str) -> Vec<CheckResult> {
+        let Book { results, on_event, .. } = self;
+        let results = results.into_iter().zip(jobs).map(|(result, job)| {
+            result.unwrap_or_else(|| {
+                let result = skipped(job, why);
+                on_event(Event::Ended(&result));
+                result
+            })
+        });
+        results.collect()
     }
 }
 
@@ -149,7 +191,8 @@ fn skipped(job: &Job, why: &str) -> CheckResult {
         attempts: 0,
         duration_ms: None,
         report: None,
-        defined: None,
+        crowded: false,
+        defined: job.defined.clone(),
         tree: None,
     }
 }
@@ -158,32 +201,59 @@ fn skipped(job: &Job, why: &str) -> CheckResult {
 struct Course<'a> {
     /// First come, first served: one that looks again queues behind those that wait for their first.
     slots: Semaphore,
+    /// When the next run may begin.
+    door: Mutex<Instant>,
+    /// How many runs have begun.
+    begun: Cell<u64>,
+    /// How many are under way.
+    running: Cell<usize>,
     deadline: Option<Instant>,
     fail_on: &'a FailOn,
     vantage: &'a Vantage,
 }
 
+type Looking<'a> = Pin<Box<dyn Future<Output = (usize, CheckResult)> + 'a>>;
+
 impl Course<'_> {
+    async fn all(&self, jobs: &[Job], book: &mut Book<'_>) -> Result<(), Stop> {
+        let mut open: FuturesUnordered<Looking<'_>> = FuturesUnordered::new();
+        for (nth, job) in jobs.iter().enumerate() {
+            open.push(Box::pin(async move { (nth, self.look(job).await) }));
+        }
+        let mut again = Vec::new();
+        while let Some((nth, result)) = open.next().await {
+            if result.crowded {
+                again.push((nth, result));
+            } else {
+                book.enter(nth, result)?;
+            }
+        }
+        if again.is_empty() {
+            return Ok(());
+        }
+        again.sort_by_key(|(nth, _)| *nth);
+        (book.on_event)(Event::Again(again.len()));
+        let last = clock::now() + ALONE;
+        // Only others that met with silence can have used up what routers have to say.
+        let quiet = if again.len() > 1 { QUIET } else { Duration::ZERO };
+        for (nth, result) in again {
+            let result = self.alone(&jobs[nth], result, quiet, last).await;
+            book.enter(nth, result)?;
+        }
+        Ok(())
+    }
+
     /// Looks at one target until it is as expected or may not be looked at again.
     async fn look(&self, job: &Job) -> CheckResult {
         let mut result = skipped(job, "the total budget ended before its turn");
-        let mut took = 0.0;
         let mut first: Option<Instant> = None;
         loop {
-            let Some((report, begun)) = self.run(job).await else {
+            let Some(Ran { report, begun, company }) = self.run(job).await else {
                 return result;
             };
-            took += report.duration_ms;
-            let (outcome, problems) = judge(&job.expect, self.fail_on, &report);
-            result = CheckResult {
-                outcome,
-                problems,
-                attempts: result.attempts + 1,
-                duration_ms: Some(clock::round_ms(took)),
-                report: Some(report),
-                ..result
-            };
-            let Some(retry) = job.retry.filter(|_| outcome != Outcome::Passed) else {
+            result = self.judged(job, result, report);
+            result.crowded = company && crowd::may_have_swayed(&result);
+            let Some(retry) = job.retry.filter(|_| result.outcome != Outcome::Passed) else {
                 return result;
             };
             let next = clock::now() + retry.interval;
@@ -195,11 +265,52 @@ impl Course<'_> {
         }
     }
 
-    /// Runs once, when there is room; also returns when it began. `None` when the total budget ends
-    /// before that.
-    async fn run(&self, job: &Job) -> Option<(crate::model::report::Report, Instant)> {
+    /// Looks again, with no other run under way and after a pause in which limits of others recover.
+    /// Where there is no time for that, the result stays as it is, and says so.
+    async fn alone(
+        &self,
+        job: &Job,
+        mut result: CheckResult,
+        quiet: Duration,
+        last: Instant,
+    ) -> CheckResult {
+        let end = self.deadline.map_or(last, |deadline| deadline.min(last));
+        let next = clock::now() + quiet;
+        if next < end {
+            clock::sleep_until(next.into()).await;
+            if let Some(ran) = self.run(job).await {
+                let attempts = result.attempts;
+                result = self.judged(job, result, ran.report);
+                // It confirms an attempt, and is none of its own.
+                return CheckResult { attempts, crowded: false, ..result };
+            }
+        }
+        if !job.expect.diagnosis.is_empty() {
+            result.outcome = Outcome::Error;
+            result.problems = vec![crowd::NOT_CONFIRMED.to_owned()];
+        }
+        result
+    }
+
+    fn judged(&self, job: &Job, result: CheckResult, report: Report) -> CheckResult {
+        let (outcome, problems) = judge(&job.expect, self.fail_on, &report);
+        CheckResult {
+            outcome,
+            problems,
+            attempts: result.attempts + 1,
+            duration_ms: Some(clock::round_ms(
+                result.duration_ms.unwrap_or(0.0) + report.duration_ms,
+            )),
+            report: Some(report),
+            ..result
+        }
+    }
+
+    /// Runs once, when there is room. `None` when the total budget ends before that.
+    async fn run(&self, job: &Job) -> Option<Ran> {
         // Never closed.
         let _slot = self.slots.acquire().await.ok()?;
+        self.pace().await;
         let begun = clock::now();
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(begun));
         if left.is_some_and(|left| left.is_zero()) {
@@ -213,8 +324,29 @@ impl Course<'_> {
             budget: left.map_or(job.budget, |left| left.min(job.budget)),
             permit: job.permit.clone(),
         };
+        let number = self.begun.get() + 1;
+        self.begun.set(number);
+        let before = self.running.replace(self.running.get() + 1);
         // A run is large; those that wait for their turn are many.
         let report = Box::pin(run(plan, std::future::pending(), |_| {})).await;
-        Some((report, begun))
+        self.running.set(self.running.get() - 1);
+        Some(Ran { report, begun, company: before > 0 || self.begun.get() > number })
     }
+
+    /// Lets runs begin one after the other, so that each finds the others' packets sent and read.
+    async fn pace(&self) {
+        let mut next = self.door.lock().await;
+        clock::sleep_until((*next).into()).await;
+        tokio::task::yield_now().await;
+        let now = clock::now();
+        *next = (*next + PACE).max(now.checked_sub(BEHIND).unwrap_or(now));
+    }
+}
+
+/// One run.
+struct Ran {
+    report: Report,
+    begun: Instant,
+    /// Whether another run was under way at any time.
+    company: bool,
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::model::diagnosis::{
-    Alternative, Confidence, Diagnosis, Location, Place, Remedy, Severity,
+    Alternative, Confidence, Diagnosis, Location, Place, Remedy, RemedyPlace, Severity,
 };
 use crate::model::layer::Layer;
 use crate::model::outcome::Why;
@@ -17,7 +17,19 @@ pub fn diagnosis(catalogue: &Catalogue, conclusion: &Conclusion, names: &Binding
         Known::Value(value) => (name.clone(), value),
         Known::Unknown(_) => (name.clone(), Value::Null),
     });
-    let mut diagnosis = words_of(catalogue, &conclusion.id, with.collect(), names);
+    let mut with: Map<String, Value> = with.collect();
+    // What is said of this machine was seen by the target of itself.
+    let elsewhere = conclusion.place == Some(Place::Target)
+        && catalogue.find(&conclusion.id).is_some_and(|entry| entry.place == Place::Here);
+    if elsewhere {
+        let host = names.values.get("target").and_then(|target| target.get("host"));
+        with.insert("machine".to_owned(), host.cloned().unwrap_or_default());
+    }
+    let mut diagnosis = words_of(catalogue, &conclusion.id, with, names);
+    if elsewhere {
+        let here = diagnosis.remedies.iter_mut().filter(|remedy| remedy.place == RemedyPlace::Here);
+        here.for_each(|remedy| remedy.place = RemedyPlace::Target);
+    }
     if let Some(Known::Value(Value::String(word))) =
         conclusion.confidence.as_ref().map(|arg| arg.value(names))
     {
@@ -53,7 +65,7 @@ pub fn inconclusive(catalogue: &Catalogue, title: &str, why: &Why, names: &Bindi
         }
         Why::NotPermitted { capability, .. } => ("inconclusive.permission", capability.as_str()),
         Why::Budget | Why::Interrupted => ("inconclusive.budget", ""),
-        Why::Unsupported { .. } | Why::Failed { .. } | Why::Depends { .. } => {
+        Why::Unsupported { .. } | Why::Failed { .. } | Why::Depends { .. } | Why::NotAnswered => {
             ("inconclusive.unsupported", "")
         }
     };
@@ -72,6 +84,22 @@ pub fn verdict_of(diagnosis: &Diagnosis) -> Verdict {
     }
 }
 
+/// Finds the gravest of several conclusions, the first of those that weigh the same; the others follow
+/// without those that only say what could not be looked at.
+pub fn gravest(mut concluded: Vec<Diagnosis>) -> (Option<Diagnosis>, Vec<Diagnosis>) {
+    let gravity = |diagnosis: &Diagnosis| match verdict_of(diagnosis) {
+        Verdict::Fault => 3,
+        Verdict::Degraded => 2,
+        Verdict::Inconclusive => 1,
+        Verdict::Healthy => 0,
+    };
+    let most = concluded.iter().map(gravity).max();
+    let first = concluded.iter().position(|one| Some(gravity(one)) == most);
+    let first = first.map(|first| concluded.remove(first));
+    concluded.retain(|other| verdict_of(other) != Verdict::Inconclusive);
+    (first, concluded)
+}
+
 fn words_of(
     catalogue: &Catalogue,
     id: &str,
@@ -81,6 +109,7 @@ fn words_of(
     if let Some(target) = names.values.get("target") {
         with.insert("target".to_owned(), target.clone());
     }
+    with.entry("machine").or_insert(Value::Null);
     let with = Bindings { values: with };
     match catalogue.find(id) {
         Some(entry) => fill(entry, &with),

@@ -1,6 +1,6 @@
 //! What is known so far: each step's outcome and when it was seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -35,6 +35,10 @@ pub struct Facts {
     facts: BTreeMap<String, Fact>,
     /// What a missing outcome counts as, when no more will come.
     closed: Option<Why>,
+    /// Whether somebody can be asked.
+    attended: bool,
+    /// Steps whose diagnosis does not end the walk, because the user wants to see further.
+    passed: BTreeSet<String>,
     /// What may be touched; `None` when nothing will be, so that nothing is checked.
     permit: Option<Permit>,
 }
@@ -57,13 +61,15 @@ impl Facts {
         Facts {
             facts: facts.collect(),
             closed: Some(Why::Depends { on: "a recorded observation".to_owned() }),
+            attended: false,
+            passed: passed(report),
             permit: None,
         }
     }
 
     /// Knows that nothing can be looked at, and why.
     pub fn blind(why: Why) -> Facts {
-        Facts { facts: BTreeMap::new(), closed: Some(why), permit: None }
+        Facts { closed: Some(why), ..Facts::default() }
     }
 
     /// Begins a live run, which may touch what the permit says.
@@ -93,10 +99,48 @@ impl Facts {
         self.facts.insert(key.to_owned(), fact);
     }
 
+    /// Takes note whether somebody can be asked.
+    pub fn attend(&mut self, attended: bool) {
+        self.attended = attended;
+    }
+
+    /// Whether somebody can be asked.
+    pub fn attended(&self) -> bool {
+        self.attended && self.closed.is_none()
+    }
+
+    /// Lets the walk go on behind a step that concludes, where the runbook leads on from there.
+    pub fn pass(&mut self, key: &str) {
+        self.passed.insert(key.to_owned());
+    }
+
+    /// Whether the walk goes on behind a step that concludes.
+    pub fn passes(&self, key: &str) -> bool {
+        self.passed.contains(key)
+    }
+
+    /// Forgets all but these steps.
+    pub fn keep(&mut self, keys: &BTreeSet<&str>) {
+        self.facts.retain(|key, _| keys.contains(key.as_str()));
+        self.passed.retain(|key| keys.contains(key.as_str()));
+    }
+
     /// Returns what a missing outcome counts as; `None` while it may still come.
     pub fn missing(&self) -> Option<Outcome> {
         self.closed.clone().map(Outcome::Unknown)
     }
+}
+
+/// Finds the steps behind whose diagnosis a run went on: a path leads on from them to another step
+/// than their branch says. A step of a used runbook (`use/step`) never does.
+fn passed(report: &Report) -> BTreeSet<String> {
+    let ways = report.path.iter().zip(report.path.iter().skip(1));
+    let on = ways.filter(|(from, to)| {
+        let entry = report.steps.iter().find(|entry| entry.id == **from);
+        let branch = entry.and_then(|entry| entry.branch.as_ref());
+        !from.contains('/') && branch.is_some_and(|branch| branch.to != **to)
+    });
+    on.map(|(from, _)| from.clone()).collect()
 }
 
 /// Builds the names that every expression of a run can see.

@@ -1,14 +1,14 @@
 //! What a test expects of a report, point by point.
 
 use crate::model::diagnosis::{Confidence, Diagnosis, Place, Severity};
-use crate::model::rehearsal::Mismatch;
+use crate::model::rehearsal::{Mismatch, Walked};
 use crate::model::report::Report;
 use crate::runbook::rehearsal::{Expect, Whereabouts};
 
 const NONE: &str = "none";
 
 /// Lists what does not hold.
-pub(super) fn judge(expect: &Expect, report: &Report) -> Vec<Mismatch> {
+pub(super) fn judge(expect: &Expect, report: &Report, walked: &[Walked]) -> Vec<Mismatch> {
     let mut judge = Judge { problems: Vec::new() };
     let diagnosis = report.diagnosis.as_ref();
     if let Some(verdict) = expect.verdict {
@@ -26,8 +26,8 @@ pub(super) fn judge(expect: &Expect, report: &Report) -> Vec<Mismatch> {
     }
     judge.particulars(expect, diagnosis);
     for (step, part) in &expect.texts {
-        let entry = report.steps.iter().find(|entry| entry.id == *step);
-        let text = entry.and_then(|entry| entry.text.as_deref());
+        let walked = walked.iter().find(|walked| walked.step == *step);
+        let text = walked.and_then(|walked| walked.text.as_deref());
         judge.part(&format!("texts.{step}"), part, text);
     }
     judge.problems

@@ -4,21 +4,27 @@
 //! again; [`rehearse`] runs tests of runbooks, [`record`] makes one from a report. Nothing here prints, and no wording lives here: that is the catalogue's.
 
 mod arguments;
+pub mod ask;
 pub mod check;
 pub mod conclude;
 pub mod drive;
+mod effect;
 pub mod facts;
 mod judge;
+pub mod other_end;
 pub mod permit;
 pub mod record;
 pub mod rehearse;
 pub mod report;
+#[cfg(test)]
+mod session_tests;
 pub mod tally;
 #[cfg(test)]
 mod tests;
 pub mod walk;
 
-pub use drive::{Event, Plan, run, unable};
+pub use ask::{Question, Reply};
+pub use drive::{Event, Plan, Session, run, unable};
 pub use facts::Facts;
 pub use permit::Permit;
 pub use record::record;

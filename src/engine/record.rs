@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::engine::rehearse::run;
+use crate::engine::rehearse::{Lack, run};
 use crate::model::outcome::Why;
 use crate::model::report::{Report, StepEntry, TargetEntry, Verdict};
 use crate::model::target::Target;
+use crate::runbook::Runbook;
 use crate::runbook::rehearsal::{
-    Expect, Observed, Seen, Test, Whereabouts, complete, fitted, probe_of,
+    Expect, Observed, Seen, Test, Whereabouts, complete, fitted, sight_of,
 };
-use crate::runbook::{Runbook, types};
 
 /// Lists longer than this are shortened where nothing depends on the rest.
 const LONG_LIST: usize = 3;
@@ -39,15 +39,7 @@ pub fn record(report: &Report, runbook: &Arc<Runbook>, name: Option<&str>) -> Re
         observed: observed(report, runbook, &mut notes),
         expect: Expect::default(),
     };
-    let walked = loop {
-        let (_, walked, _, lacks) = run(runbook, &test);
-        let Some(key) = lacks else { break walked };
-        notes.push(format!(
-            "the report does not say what step {key} saw; the test calls it unknown"
-        ));
-        let why = Why::Depends { on: "a recorded observation".to_owned() };
-        test.observed.push(Observed { key, seen: Seen::Unknown(why), own: true });
-    };
+    let walked = fill(runbook, &mut test, &mut notes);
     compare(report, &walked, &mut notes);
     test.observed.retain(|observed| walked.path.contains(&observed.key));
     test.observed.sort_by_key(|observed| walked.path.iter().position(|key| *key == observed.key));
@@ -55,6 +47,27 @@ pub fn record(report: &Report, runbook: &Arc<Runbook>, name: Option<&str>) -> Re
     test.name = name.map_or_else(|| describe(&walked), str::to_owned);
     trim(runbook, &mut test);
     Recorded { test, notes }
+}
+
+/// Walks, and calls unknown whatever step the report says too little of.
+fn fill(runbook: &Runbook, test: &mut Test, notes: &mut Vec<String>) -> Report {
+    loop {
+        let ran = run(runbook, test);
+        let Some(lack) = ran.lacks else { return ran.report };
+        let (key, what) = match lack {
+            Lack::Step(key) => (key, "what it saw".to_owned()),
+            Lack::Field { step, field, .. } => (step, format!("its {field}")),
+        };
+        // What is unknown lacks nothing; so every round makes another step unknown.
+        let unknown = |one: &Observed| one.key == key && matches!(one.seen, Seen::Unknown(_));
+        if test.observed.iter().any(unknown) {
+            return ran.report;
+        }
+        test.observed.retain(|observed| observed.key != key);
+        notes.push(format!("step {key}: the report lacks {what}; the test calls the step unknown"));
+        let why = Why::Depends { on: "the record of an older run".to_owned() };
+        test.observed.push(Observed { key, seen: Seen::Unknown(why), own: true });
+    }
 }
 
 fn describe(report: &Report) -> String {
@@ -115,17 +128,17 @@ fn observed(report: &Report, runbook: &Runbook, notes: &mut Vec<String>) -> Vec<
 
 fn seen(entry: &StepEntry, runbook: &Runbook, notes: &mut Vec<String>) -> Option<Seen> {
     let id = &entry.id;
-    let spec = probe_of(runbook, id);
-    match (&entry.observation, &entry.unknown, spec) {
-        (Some(seen), _, Some(spec)) => {
-            let record = &types::of(spec).result;
+    let sight = sight_of(runbook, id);
+    match (&entry.observation, &entry.unknown, sight) {
+        (Some(seen), _, Some(sight)) => {
+            let record = &sight.record;
             let (given, dropped) = fitted(seen, record);
             if !dropped.is_empty() {
                 let dropped = dropped.join(", ");
-                notes.push(format!("step {id}: the probe {} sees no such {dropped}", spec.id));
+                notes.push(format!("step {id}: the probe {} sees no such {dropped}", sight.name));
             }
             let whole = complete(&given, record);
-            if let Err(why) = spec.read(&whole) {
+            if let Err(why) = sight.read(&whole) {
                 notes.push(format!("step {id}: its observation does not fit: {why}"));
                 return None;
             }
@@ -138,7 +151,9 @@ fn seen(entry: &StepEntry, runbook: &Runbook, notes: &mut Vec<String>) -> Option
             }
             answer.map(Seen::Answer)
         }
-        (None, Some(why), Some(_)) => Some(Seen::Unknown(why.clone())),
+        (None, Some(why @ Why::NotAnswered), _) | (None, Some(why), Some(_)) => {
+            Some(Seen::Unknown(why.clone()))
+        }
         _ => None,
     }
 }
@@ -191,14 +206,14 @@ fn expectation(walked: &Report) -> Expect {
 fn trim(runbook: &Runbook, test: &mut Test) {
     for nth in 0..test.observed.len() {
         let key = test.observed[nth].key.clone();
-        let Some(spec) = probe_of(runbook, &key) else { continue };
-        let record = &types::of(spec).result;
+        let Some(sight) = sight_of(runbook, &key) else { continue };
+        let record = &sight.record;
         let Seen::Fields { mut given, .. } = test.observed[nth].seen.clone() else { continue };
         let mut holds = |given: &Value| {
             let whole = complete(given, record);
-            let fits = spec.read(&whole).is_ok();
+            let fits = sight.read(&whole).is_ok();
             test.observed[nth].seen = Seen::Fields { given: given.clone(), whole };
-            fits && run(runbook, test).0.passed()
+            fits && run(runbook, test).rehearsed.passed()
         };
         trim_value(&mut given, &mut Vec::new(), &mut holds);
         let whole = complete(&given, record);

@@ -11,7 +11,7 @@ use crate::engine::walk::{Effect, Visit, watched};
 use crate::model::rehearsal::{Mismatch, Reading, Rehearsed, Tried, Walked};
 use crate::model::report::{Report, Vantage};
 use crate::runbook::expr::{Bindings, Expr, Known, Read};
-use crate::runbook::rehearsal::{Observed, Seen, Suite, Test};
+use crate::runbook::rehearsal::{Observed, Seen, Suite, Test, in_short};
 use crate::runbook::{Branch, Conclusion, Kind, Next, Runbook};
 
 /// What came of a test, and the report of its walk.
@@ -24,38 +24,43 @@ pub struct Ran {
     /// The ways out that were taken and the findings noted, by their place among all of the runbook's
     /// (see [`tally`]).
     pub taken: Vec<usize>,
-    /// The step that the walk came to and the test does not speak of.
-    pub lacks: Option<String>,
+    /// What the walk needed and the test does not say.
+    pub lacks: Option<Lack>,
+}
+
+/// What the walk needed and a test does not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    /// What a step saw, by the step's key.
+    Step(String),
+    /// A field of what a step saw, which cannot be null.
+    Field {
+        /// The key of the step that saw it.
+        step: String,
+        /// The field, below what the step saw.
+        field: String,
+        /// The key of the step that reads it.
+        reader: String,
+    },
 }
 
 /// Runs one test of a suite.
 pub fn rehearse(suite: &Suite, test: &Test) -> Ran {
-    let (mut rehearsed, report, taken, lacks) = run(&suite.runbook, test);
-    rehearsed.file.clone_from(&suite.source);
-    Ran { rehearsed, report, taken, lacks }
+    let mut ran = run(&suite.runbook, test);
+    ran.rehearsed.file.clone_from(&suite.source);
+    ran
 }
 
 /// Runs a test that belongs to no file.
-pub(super) fn run(
-    runbook: &Runbook,
-    test: &Test,
-) -> (Rehearsed, Report, Vec<usize>, Option<String>) {
+pub(super) fn run(runbook: &Runbook, test: &Test) -> Ran {
     let facts = facts(test);
     let base = base_bindings(&test.target, &test.params);
     let mut witness = Witness::new(runbook, &test.observed);
     let walk = watched(runbook, &base, &facts, &mut |visit, names| witness.left(visit, names));
-    let Witness { mut walked, mut problems, taken, .. } = witness;
-    let lacks = match &walk.effect {
-        Effect::Run(need, _) => {
-            problems.push(Mismatch {
-                what: format!("observe.{}", need.key),
-                expected: format!("what the step saw (probe {}): {}", need.spec.id, need.title),
-                got: "the test does not say".to_owned(),
-            });
-            Some(need.key.clone())
-        }
-        Effect::Done(_) => None,
-    };
+    let Witness { mut walked, mut lacks, taken, .. } = witness;
+    if let (Effect::Run(need, _), None) = (&walk.effect, &lacks) {
+        lacks = Some(Lack::Step(need.key.clone()));
+    }
     let frame = Frame {
         target: test.target.clone(),
         vantage: nowhere(),
@@ -66,14 +71,34 @@ pub(super) fn run(
     let report = assemble(runbook, walk, &facts, frame);
     for (nth, step) in walked.iter_mut().enumerate() {
         if step.to.is_empty() {
-            step.to = report.path.get(nth + 1).or(lacks.as_ref()).cloned().unwrap_or_default();
+            let next = report.path.get(nth + 1).or(match &lacks {
+                Some(Lack::Step(key)) => Some(key),
+                _ => None,
+            });
+            step.to = next.cloned().unwrap_or_default();
         }
     }
-    // What follows from an observation that is lacking says nothing.
-    if problems.is_empty() {
-        problems = judge(&test.expect, &report);
-        problems.extend(never_needed(test, &report));
-    }
+    // What follows from something that is lacking says nothing.
+    let problems = match &lacks {
+        Some(lack) => {
+            if let Lack::Field { reader, .. } = lack {
+                let end = walked.iter().position(|step| step.step == *reader);
+                walked.truncate(end.map_or(walked.len(), |at| at + 1));
+                // Where it leads may depend on the field.
+                if let Some(last) = walked.last_mut()
+                    && last.tried.last().is_some_and(|tried| tried.held.is_none())
+                {
+                    last.to.clear();
+                }
+            }
+            vec![lacking(lack)]
+        }
+        None => {
+            let mut problems = judge(&test.expect, &report, &walked);
+            problems.extend(never_needed(test, &report));
+            problems
+        }
+    };
     let rehearsed = Rehearsed {
         name: test.name.clone(),
         file: String::new(),
@@ -82,10 +107,25 @@ pub(super) fn run(
         verdict: report.verdict,
         diagnosis: report.diagnosis.as_ref().map(|diagnosis| diagnosis.id.clone()),
         problems,
-        parted: parted(test, &walked),
+        parted: parted(test, &walked).filter(|_| lacks.is_none()),
         walked,
     };
-    (rehearsed, report, taken, lacks)
+    Ran { rehearsed, report, taken, lacks }
+}
+
+fn lacking(lack: &Lack) -> Mismatch {
+    match lack {
+        Lack::Step(key) => Mismatch {
+            what: format!("observe.{key}"),
+            expected: "what the step saw, for the walk comes to it".to_owned(),
+            got: "the test does not say".to_owned(),
+        },
+        Lack::Field { step, field, reader } => Mismatch {
+            what: format!("observe.{step}.{field}"),
+            expected: format!("a value, for the step {reader} reads it"),
+            got: "it is left out, and cannot be null".to_owned(),
+        },
+    }
 }
 
 /// Finds the last step that the way shares with the expected path, or the last one of all.
@@ -129,13 +169,13 @@ struct Witness<'a> {
     runbook: &'a Runbook,
     observed: &'a [Observed],
     walked: Vec<Walked>,
-    problems: Vec<Mismatch>,
+    lacks: Option<Lack>,
     taken: Vec<usize>,
 }
 
 impl<'a> Witness<'a> {
     fn new(runbook: &'a Runbook, observed: &'a [Observed]) -> Witness<'a> {
-        Witness { runbook, observed, walked: Vec::new(), problems: Vec::new(), taken: Vec::new() }
+        Witness { runbook, observed, walked: Vec::new(), lacks: None, taken: Vec::new() }
     }
 
     fn left(&mut self, visit: &Visit<'_>, names: &Bindings) {
@@ -162,7 +202,7 @@ impl<'a> Witness<'a> {
         for branch in step.branches.iter().filter(|_| judged) {
             let Some(when) = &branch.when else { break };
             read(when, &mut reads);
-            let this = self::tried(when, names);
+            let this = self::tried(when, &given);
             let on = this.held == Some(false);
             tried.push(this);
             if !on {
@@ -183,7 +223,7 @@ impl<'a> Witness<'a> {
         self.walked.push(Walked {
             step: visit.key.clone(),
             status: visit.status,
-            text: visit.text.clone(),
+            text: self.said(visit),
             tried,
             arm: arm.map_or_else(|| "unknown".to_owned(), |arm| arm.when()),
             to: visit.to.clone(),
@@ -209,6 +249,23 @@ impl<'a> Witness<'a> {
         given
     }
 
+    /// What the step says, or what the test says that it saw where that is too little for a sentence.
+    fn said(&self, visit: &Visit<'_>) -> Option<String> {
+        let lacking =
+            matches!(&self.lacks, Some(Lack::Field { reader, .. }) if *reader == visit.key);
+        let own = visit.branch.is_some_and(|branch| branch.text.is_some()) && !lacking;
+        let observed = self.observed.iter().find(|observed| observed.key == visit.key);
+        match (&visit.step.kind, observed.map(|observed| &observed.seen)) {
+            (Kind::Probe { spec, .. }, Some(Seen::Fields { given, .. })) if !own => {
+                Some(spec.read(given).unwrap_or_else(|_| in_short(given)))
+            }
+            (Kind::Ask { .. }, Some(Seen::Answer(answer))) => Some(format!("answered: {answer}")),
+            (Kind::Ask { .. }, _) => Some("nobody was there to answer".to_owned()),
+            (Kind::Use { runbook, .. }, _) => Some(format!("runbook {}", runbook.name)),
+            _ => visit.text.clone(),
+        }
+    }
+
     /// Notes a way out of the runbook's own steps.
     fn take(&mut self, visit: &Visit<'_>, is: impl Fn(&tally::Arm<'_>) -> bool) {
         if visit.key == visit.step.id {
@@ -216,23 +273,19 @@ impl<'a> Witness<'a> {
         }
     }
 
-    /// Complains about the first field that was read and not given.
+    /// Keeps the first field that was read and not given.
     fn not_given(&mut self, visit: &Visit<'_>, reads: &[Read]) {
-        let Some(read) = reads.iter().find(|read| !read.there) else { return };
-        let (root, rest) = read.path.split_once('.').unwrap_or((&read.path, ""));
-        let prefix = visit.key.rfind('/').map_or("", |end| &visit.key[..=end]);
-        let key = if root == "result" { visit.key.clone() } else { format!("{prefix}{root}") };
-        let known = self.observed.iter().any(|observed| observed.key == key);
-        let (what, field) = if read.item || !known {
-            (format!("observe, for the step {}", visit.key), read.path.as_str())
-        } else {
-            (format!("observe.{key}"), rest)
+        let Some(at) = reads.iter().position(|read| !read.there) else { return };
+        // An item's field is told by the list that was gone through.
+        let list = reads[..at].iter().rev().find(|read| !read.item && read.value.is_array());
+        let (root, rest) = reads[at].path.split_once('.').unwrap_or((&reads[at].path, ""));
+        let (root, field) = match list.and_then(|list| list.path.split_once('.')) {
+            Some((root, list)) if reads[at].item => (root, format!("{list}[].{rest}")),
+            _ => (root, rest.to_owned()),
         };
-        self.problems.push(Mismatch {
-            what,
-            expected: format!("the field `{field}`: the step {} reads it", visit.key),
-            got: "it is left out, and cannot be null".to_owned(),
-        });
+        let prefix = visit.key.rfind('/').map_or("", |end| &visit.key[..=end]);
+        let step = if root == "result" { visit.key.clone() } else { format!("{prefix}{root}") };
+        self.lacks.get_or_insert(Lack::Field { step, field, reader: visit.key.clone() });
     }
 }
 
@@ -240,19 +293,21 @@ fn tried(when: &Expr, names: &Bindings) -> Tried {
     let (known, reads) = when.traced(names);
     let inner = |path: &str| reads.iter().any(|read| read.path.starts_with(&format!("{path}.")));
     let mut read: Vec<Reading> = Vec::new();
-    for Read { path, value, item, .. } in &reads {
+    for Read { path, value, item, there } in &reads {
         // Of `a.b.c` only the whole; what a loop reads again and again says little.
-        if !item && !inner(path) && read.iter().all(|known| known.path != *path) {
+        if *there && !item && !inner(path) && read.iter().all(|known| known.path != *path) {
             read.push(Reading { path: path.clone(), value: value.clone() });
         }
     }
+    let missing = reads.iter().find(|read| !read.there);
     Tried {
         when: when.source().to_owned(),
-        held: known.truth(),
-        unknown: match known {
-            Known::Unknown(on) => Some(on),
-            Known::Value(Value::Bool(_)) => None,
-            Known::Value(_) => Some("it is neither true nor false".to_owned()),
+        held: known.truth().filter(|_| missing.is_none()),
+        unknown: match (missing, known) {
+            (Some(missing), _) => Some(format!("{} is not given", missing.path)),
+            (None, Known::Unknown(on)) => Some(on),
+            (None, Known::Value(Value::Bool(_))) => None,
+            (None, Known::Value(_)) => Some("it is neither true nor false".to_owned()),
         },
         read,
     }

@@ -64,7 +64,7 @@ pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) 
         },
         Effect::Done(End::Healthy) => (Verdict::Healthy, None),
         // A driver always leads the walk to its end.
-        Effect::Run(..) => (Verdict::Inconclusive, None),
+        Effect::Run(..) | Effect::Ask(_) => (Verdict::Inconclusive, None),
     };
     if let Some(diagnosis) = &diagnosis {
         findings.retain(|finding| finding.id != diagnosis.id);
@@ -126,16 +126,25 @@ pub(super) fn visited(visit: &Visit<'_>, next: Option<&str>, facts: &Facts) -> S
         by_hand: visit.by_hand.clone(),
         unknown: visit.unknown.clone(),
         branch: Some(BranchEntry { when: visit.when.clone(), to: to.to_owned() }),
-        ..skipped(visit.step, facts)
+        ..blank(visit.step)
     };
     entry.id.clone_from(&visit.key);
     record(&mut entry, facts);
     entry
 }
 
-/// Describes a step that was not walked; what a probe started early saw is kept.
+/// Describes a step that was not walked; what a probe started early saw is kept, an answer that was
+/// given beforehand is not.
 fn skipped(step: &Step, facts: &Facts) -> StepEntry {
-    let mut entry = StepEntry {
+    let mut entry = blank(step);
+    if !matches!(step.kind, Kind::Ask { .. }) {
+        record(&mut entry, facts);
+    }
+    entry
+}
+
+fn blank(step: &Step) -> StepEntry {
+    StepEntry {
         id: step.id.clone(),
         title: step.title.source().to_owned(),
         layer: step.layer,
@@ -152,9 +161,7 @@ fn skipped(step: &Step, facts: &Facts) -> StepEntry {
         observation: None,
         unknown: None,
         branch: None,
-    };
-    record(&mut entry, facts);
-    entry
+    }
 }
 
 fn record(entry: &mut StepEntry, facts: &Facts) {

@@ -14,7 +14,7 @@ use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{Report, Status, TargetEntry, Vantage, Verdict};
 use crate::runbook::{self, Library, Runbook};
 
-fn book(steps: &str) -> Arc<Runbook> {
+pub(super) fn book(steps: &str) -> Arc<Runbook> {
     let head = "format: 1\nname: t\ntitle: T\nparams:\n  most: {type: float, default: 5}\nstart: a\nsteps:\n";
     let own = "diagnoses:\n  x-t.bad: {layer: host, severity: critical, location: target, title: Bad, summary: \"{{ n }} lost\", meaning: M., needs: [n], remedies: [{text: Many., where: here, when: n > 3}, {text: Few., where: here, when: n < 4}, {text: Neither., where: here, when: n.what == 1}], lookalikes: {host.down: ask it, icmp.loss: look}}\n  x-t.odd: {layer: host, severity: warning, location: target, title: Odd, summary: S, meaning: M.}\n";
     match runbook::parse("t.yaml", &format!("{head}{steps}{own}"), None) {
@@ -23,7 +23,7 @@ fn book(steps: &str) -> Arc<Runbook> {
     }
 }
 
-fn target() -> TargetEntry {
+pub(super) fn target() -> TargetEntry {
     TargetEntry {
         input: "192.0.2.1:80".to_owned(),
         host: Some("192.0.2.1".to_owned()),
@@ -33,16 +33,16 @@ fn target() -> TargetEntry {
     }
 }
 
-fn vantage() -> Vantage {
+pub(super) fn vantage() -> Vantage {
     Vantage { hostname: "h".into(), kernel: "k".into(), uid: 1, capabilities: Vec::new() }
 }
 
-fn params() -> Map<String, Value> {
+pub(super) fn params() -> Map<String, Value> {
     Map::from_iter([("most".to_owned(), json!(5.0))])
 }
 
 /// A whole observation of the ping probe, as its type demands.
-fn ping(outcome: &str, received: u32, loss: Option<f64>) -> Outcome {
+pub(super) fn ping(outcome: &str, received: u32, loss: Option<f64>) -> Outcome {
     Outcome::Seen(json!({
         "outcome": outcome, "method": "icmp_raw", "echo": true, "address": "192.0.2.1", "sent": 10,
         "received": received, "loss_percent": loss, "rtt_min_ms": null, "rtt_median_ms": null,
@@ -58,7 +58,7 @@ fn facts(known: &[(&str, Outcome)]) -> Facts {
     facts
 }
 
-fn report(book: &Runbook, known: &[(&str, Outcome)]) -> Report {
+pub(super) fn report(book: &Runbook, known: &[(&str, Outcome)]) -> Report {
     let facts = facts(known);
     let walk = walk(book, &base_bindings(&target(), &params()), &facts);
     assert!(matches!(walk.effect, Effect::Done(_)), "the facts lead to an end: {:?}", walk.effect);
@@ -232,6 +232,28 @@ fn a_used_runbook_is_walked_under_its_steps_name_and_may_decide() {
 }
 
 #[test]
+fn what_the_steps_of_a_used_runbook_saw_is_there_after_it() {
+    let inner = "format: 1\nname: inner\ntitle: T\nstart: look\nsteps:\n  look:\n    title: T\n    layer: host\n    probe: ping\n    with: {address: \"{{ target.host }}\"}\n    branches:\n      - {when: result.received > 0, goto: healthy}\n      - else: again\n    unknown: healthy\n  again:\n    title: T\n    layer: host\n    probe: ping\n    with: {address: \"{{ target.host }}\"}\n    branches:\n      - else: healthy\n";
+    let outer = "format: 1\nname: outer\ntitle: T\nstart: sub\nsteps:\n  sub:\n    title: T\n    layer: host\n    use: inner.yaml\n    branches:\n      - {when: result.steps.again.received == 0, goto: inconclusive}\n      - else: after\n    unknown: after\n  after:\n    title: T\n    layer: host\n    decide: true\n    branches:\n      - {when: sub.steps.look.received == 7, conclude: tcp.closed_early, with: {address: \"{{ sub.steps.look.address }}\", port: 1, protocol: p}}\n      - else: healthy\n    unknown: inconclusive\n";
+    let read = |path: &std::path::Path| match path.file_name().and_then(|name| name.to_str()) {
+        Some("inner.yaml") => Ok(inner.to_owned()),
+        Some("outer.yaml") => Ok(outer.to_owned()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    };
+    let book = match runbook::load("outer.yaml", Library { folders: &[], read: &read }) {
+        Ok(book) => book,
+        Err(error) => panic!("{}", error.render()),
+    };
+    // The step `again` did not run, so what speaks of it is unknown, not false.
+    let seen = report(&book, &[("sub/look", ping("answered", 7, Some(30.0)))]);
+    let diagnosis = seen.diagnosis.expect("concluded");
+    assert_eq!(diagnosis.id, "tcp.closed_early");
+    assert!(diagnosis.summary.contains("192.0.2.1"), "{}", diagnosis.summary);
+    let blind = report(&book, &[("sub/look", Outcome::Unknown(Why::Budget))]);
+    assert_eq!(blind.verdict, Verdict::Inconclusive);
+}
+
+#[test]
 fn a_replay_of_any_report_ends_the_same() {
     let book = book(TWO_PINGS);
     let lost = ("a", ping("answered", 5, Some(50.0)));
@@ -346,7 +368,7 @@ fn a_review_of_the_kernel_concludes_only_what_grows_or_is_off() {
     assert_eq!(review(&uncounted, &empty, &unread).verdict, Verdict::Healthy);
 }
 
-fn plan(book: Arc<Runbook>, budget: Duration) -> Plan {
+pub(super) fn plan(book: Arc<Runbook>, budget: Duration) -> Plan {
     Plan {
         target: target(),
         vantage: vantage(),
@@ -357,7 +379,7 @@ fn plan(book: Arc<Runbook>, budget: Duration) -> Plan {
     }
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(future)
 }

@@ -4,100 +4,25 @@
 //! replay and a test take exactly the same way. An expression sees only steps that were walked
 //! before it: a probe that was started early and finished in between changes nothing.
 
-use std::time::Duration;
+mod leave;
 
 use serde_json::{Value, json};
 
+use leave::{Leave, brief, choose, used_result};
+
 use crate::engine::arguments::{arguments, defaults};
+use crate::engine::ask;
 use crate::engine::conclude;
+use crate::engine::effect;
+pub use crate::engine::effect::{Early, Effect, End, Need, Visit, Walk};
 use crate::engine::facts::Facts;
 use crate::engine::permit::Circle;
 use crate::model::diagnosis::{Diagnosis, Evidence, RuledOut};
 use crate::model::outcome::{Outcome, Why};
-use crate::model::report::{Status, Verdict};
+use crate::model::report::Status;
 use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Known};
 use crate::runbook::{Branch, Catalogue, Kind, Next, Runbook, Step};
-
-/// Where the walk stands.
-#[derive(Debug)]
-pub struct Walk<'a> {
-    /// The steps walked, in order.
-    pub visits: Vec<Visit<'a>>,
-    /// What was noted on the way.
-    pub findings: Vec<Diagnosis>,
-    /// What was excluded on the way.
-    pub ruled_out: Vec<RuledOut>,
-    /// What comes next.
-    pub effect: Effect<'a>,
-}
-
-/// One step walked.
-#[derive(Debug)]
-pub struct Visit<'a> {
-    /// The step's key.
-    pub key: String,
-    /// The step.
-    pub step: &'a Step,
-    /// Its title, filled in.
-    pub title: String,
-    /// The command by hand, filled in.
-    pub by_hand: Option<String>,
-    /// What it saw, in one line.
-    pub text: Option<String>,
-    /// How it counts.
-    pub status: Status,
-    /// The condition of the branch taken.
-    pub when: Option<String>,
-    /// Where the branch led.
-    pub to: String,
-    /// Why it could not look.
-    pub unknown: Option<Why>,
-    /// The way out that was taken; `None` when the step has none for this case.
-    pub branch: Option<&'a Branch>,
-}
-
-/// What the walk needs next.
-#[derive(Debug)]
-pub enum Effect<'a> {
-    /// The outcome of this probe.
-    Run(Box<Need<'a>>, Vec<Early<'a>>),
-    /// Nothing: it ended.
-    Done(End),
-}
-
-/// A probe to run.
-#[derive(Debug)]
-pub struct Need<'a> {
-    /// The step's key.
-    pub key: String,
-    /// The step.
-    pub step: &'a Step,
-    /// The step's title, filled in.
-    pub title: String,
-    /// The probe.
-    pub spec: &'static Spec,
-    /// Its arguments.
-    pub args: Value,
-}
-
-/// A probe to start early, should the current one still be waiting.
-#[derive(Debug)]
-pub struct Early<'a> {
-    /// How long the current step must have waited.
-    pub after: Duration,
-    /// What to start.
-    pub need: Need<'a>,
-}
-
-/// How the walk ended.
-#[derive(Debug, Clone)]
-pub enum End {
-    /// The target is in order.
-    Healthy,
-    /// A diagnosis.
-    Concluded(Box<Diagnosis>),
-}
 
 /// Walks `runbook` as far as the facts lead.
 pub fn walk<'a>(runbook: &'a Runbook, base: &Bindings, facts: &Facts) -> Walk<'a> {
@@ -120,10 +45,11 @@ pub fn watched<'a>(
         ruled_out: Vec::new(),
         used: None,
         circle: Circle::new(facts.permit(), runbook, base),
+        passed: Vec::new(),
     };
     let effect = match walker.runbook(runbook, base.clone(), "") {
         Flow::Stop(effect) => effect,
-        Flow::End(end, _) => Effect::Done(end),
+        Flow::End(end, _) => Effect::Done(walker.judge(end)),
     };
     let Walker { visits, findings, ruled_out, .. } = walker;
     Walk { visits, findings, ruled_out, effect }
@@ -138,6 +64,8 @@ struct Walker<'a, 'f> {
     ruled_out: Vec<RuledOut>,
     /// How the runbook that was used last ended.
     used: Option<End>,
+    /// What was concluded where the walk went on all the same.
+    passed: Vec<Diagnosis>,
     /// What may be contacted.
     circle: Circle<'f>,
 }
@@ -151,7 +79,10 @@ enum Flow<'a> {
 /// What a step knows when it comes to its branches.
 enum Looked<'a> {
     Seen(Option<Value>),
-    Choice(Option<Value>, &'a Branch),
+    /// The user chose.
+    Choice(Value, &'a Branch),
+    /// The user does not know, or was not asked.
+    Unanswered(Option<Why>, &'a Branch),
     Unknown(Why),
 }
 
@@ -167,16 +98,40 @@ impl<'a> Walker<'a, '_> {
                 Ok(looked) => looked,
                 Err(effect) => return Flow::Stop(effect),
             };
-            if let Looked::Seen(Some(seen)) | Looked::Choice(Some(seen), _) = &looked {
+            if let Looked::Seen(Some(seen)) | Looked::Choice(seen, _) = &looked {
                 names.values.insert(step.id.clone(), seen.clone());
                 names.values.insert("result".to_owned(), seen.clone());
             }
             match self.leave(step, &key, &names, looked) {
                 Leave::Goto(next) => at = next,
+                Leave::End(End::Concluded(diagnosis)) if self.facts.passes(&key) => {
+                    match effect::onward(step) {
+                        Some(next) => {
+                            self.passed.push(*diagnosis);
+                            at = next;
+                        }
+                        None => return Flow::End(End::Concluded(diagnosis), names),
+                    }
+                }
                 Leave::End(end) => return Flow::End(end, names),
             }
         }
         unreachable!("a checked runbook has no cycle")
+    }
+
+    /// Makes the gravest conclusion the diagnosis; the others are findings.
+    fn judge(&mut self, end: End) -> End {
+        let mut concluded = std::mem::take(&mut self.passed);
+        if let End::Concluded(diagnosis) = end {
+            concluded.push(*diagnosis);
+        }
+        let (gravest, others) = conclude::gravest(concluded);
+        for other in others {
+            if self.findings.iter().all(|known| known.id != other.id) {
+                self.findings.push(other);
+            }
+        }
+        gravest.map_or(End::Healthy, |diagnosis| End::Concluded(Box::new(diagnosis)))
     }
 
     /// Finds what the step saw, or what is needed for that.
@@ -217,18 +172,28 @@ impl<'a> Walker<'a, '_> {
                     Outcome::Unknown(why) => Looked::Unknown(why),
                 })
             }
-            Kind::Ask { choices, no_input, .. } => {
-                let answer = match self.facts.find(key).map(|fact| &fact.outcome) {
-                    Some(Outcome::Seen(seen)) => seen.get("answer").and_then(Value::as_str),
-                    _ => None,
+            Kind::Ask { expects, choices, no_input, .. } => {
+                let outcome = self.facts.find(key).map(|fact| &fact.outcome);
+                let seen = match outcome {
+                    Some(Outcome::Seen(seen)) => seen,
+                    Some(Outcome::Unknown(why)) => {
+                        return Ok(Looked::Unanswered(Some(why.clone()), no_input));
+                    }
+                    None if expects.is_none() && self.facts.attended() => {
+                        let question = ask::question(step, key, names);
+                        return Err(Effect::Ask(Box::new(question)));
+                    }
+                    None => return Ok(Looked::Unanswered(None, no_input)),
                 };
+                if expects.is_some() {
+                    return Ok(Looked::Seen(Some(seen.clone())));
+                }
+                let answer = seen.get("answer").and_then(Value::as_str);
                 let chosen =
                     answer.and_then(|answer| choices.iter().find(|(choice, _)| choice == answer));
                 Ok(match chosen {
-                    Some((choice, branch)) => {
-                        Looked::Choice(Some(json!({"answer": choice})), branch)
-                    }
-                    None => Looked::Choice(None, no_input),
+                    Some((choice, branch)) => Looked::Choice(json!({"answer": choice}), branch),
+                    None => Looked::Unanswered(None, no_input),
                 })
             }
             Kind::Use { runbook: used, with } => {
@@ -294,12 +259,14 @@ impl<'a> Walker<'a, '_> {
 
     /// Chooses the branch, records the visit and says where it leads.
     fn leave(&mut self, step: &'a Step, key: &str, names: &Bindings, looked: Looked<'a>) -> Leave {
+        let unasked = matches!(looked, Looked::Unanswered(None, _));
         let (seen, blind, branch) = match looked {
             Looked::Seen(seen) => {
                 self.note_findings(step, key, names);
                 (seen, None, choose(step, names))
             }
-            Looked::Choice(seen, branch) => (seen, None, Ok(branch)),
+            Looked::Choice(seen, branch) => (Some(seen), None, Ok(branch)),
+            Looked::Unanswered(why, branch) => (None, why, Ok(branch)),
             Looked::Unknown(why) => (None, Some(why.clone()), step.unknown.as_ref().ok_or(why)),
         };
         let title = step.title.fill(names);
@@ -327,8 +294,9 @@ impl<'a> Walker<'a, '_> {
         let branch = branch.ok();
         let text = match (branch.and_then(|branch| branch.text.as_ref()), &blind) {
             (Some(text), _) => Some(text.fill(names)),
+            (None, Some(Why::NotAnswered)) => ask::told(step, None, names),
             (None, Some(why)) => Some(why.to_string()),
-            (None, None) => brief(step, seen.as_ref()),
+            (None, None) => brief(step, seen.as_ref(), names),
         };
         for (id, why) in branch.map_or(&[][..], |branch| &branch.rules_out) {
             self.ruled_out.push(RuledOut { id: id.clone(), why: why.fill(names) });
@@ -338,10 +306,12 @@ impl<'a> Walker<'a, '_> {
             step,
             title,
             by_hand: step.by_hand.as_ref().map(|text| text.fill_command(names)),
+            why: ask::why(step, names),
             text,
-            status: branch
-                .and_then(|branch| branch.status)
-                .unwrap_or_else(|| leave.status(blind.is_some())),
+            status: branch.and_then(|branch| branch.status).unwrap_or_else(|| match unasked {
+                true => Status::Skipped,
+                false => leave.status(blind.is_some()),
+            }),
             when: branch
                 .and_then(|branch| branch.when.as_ref())
                 .map(|when| when.source().to_owned()),
@@ -370,7 +340,7 @@ impl<'a> Walker<'a, '_> {
                 continue;
             }
             let mut finding = conclude::diagnosis(self.catalogue, &note.conclusion, names);
-            if let Some(text) = brief(step, names.values.get("result")) {
+            if let Some(text) = brief(step, names.values.get("result"), names) {
                 finding.evidence.push(Evidence { step: key.to_owned(), text });
             }
             if !self.findings.iter().any(|known| known.id == finding.id) {
@@ -404,72 +374,5 @@ impl<'a> Walker<'a, '_> {
         }
         let ruled_out = &diagnosis.ruled_out;
         diagnosis.alternatives.retain(|other| ruled_out.iter().all(|out| out.id != other.id));
-    }
-}
-
-enum Leave {
-    Goto(usize),
-    End(End),
-}
-
-impl Leave {
-    fn concluded(diagnosis: Diagnosis) -> Leave {
-        Leave::End(End::Concluded(Box::new(diagnosis)))
-    }
-
-    /// Returns how a step counts that leads here, unless its branch says.
-    fn status(&self, blind: bool) -> Status {
-        match self {
-            _ if blind => Status::Unknown,
-            Leave::End(End::Concluded(diagnosis)) => match conclude::verdict_of(diagnosis) {
-                Verdict::Inconclusive => Status::Unknown,
-                Verdict::Fault => Status::Fail,
-                Verdict::Degraded => Status::Warn,
-                Verdict::Healthy => Status::Pass,
-            },
-            Leave::Goto(_) | Leave::End(End::Healthy) => Status::Pass,
-        }
-    }
-
-    /// Names what was concluded; empty on the way to another step.
-    fn name(&self) -> String {
-        match self {
-            Leave::Goto(_) => String::new(),
-            Leave::End(End::Healthy) => "healthy".to_owned(),
-            Leave::End(End::Concluded(diagnosis)) => diagnosis.id.clone(),
-        }
-    }
-}
-
-/// Takes the first branch whose condition is true; the `unknown` arm when one is unknown before.
-fn choose<'a>(step: &'a Step, names: &Bindings) -> Result<&'a Branch, Why> {
-    for branch in &step.branches {
-        let Some(when) = &branch.when else { return Ok(branch) };
-        match when.eval(names) {
-            Known::Value(Value::Bool(true)) => return Ok(branch),
-            Known::Value(_) => {}
-            Known::Unknown(on) => return step.unknown.as_ref().ok_or(Why::Depends { on }),
-        }
-    }
-    step.unknown.as_ref().ok_or(Why::Depends { on: "a branch that fits".to_owned() })
-}
-
-fn brief(step: &Step, seen: Option<&Value>) -> Option<String> {
-    match &step.kind {
-        Kind::Probe { spec, .. } => spec.brief(seen?),
-        _ => None,
-    }
-}
-
-fn used_result(end: &End, runbook: &Runbook, mut names: Bindings) -> Value {
-    let ids = runbook.steps.iter().map(|step| &step.id);
-    let seen = ids.filter_map(|id| Some((id.clone(), names.values.remove(id)?)));
-    let steps = Value::Object(seen.collect());
-    match end {
-        End::Healthy => json!({"verdict": "healthy", "id": null, "steps": steps}),
-        End::Concluded(diagnosis) => {
-            let verdict = conclude::verdict_of(diagnosis).name();
-            json!({"verdict": verdict, "id": diagnosis.id, "steps": steps})
-        }
     }
 }

@@ -58,6 +58,9 @@ pub struct CheckResult {
     pub duration_ms: Option<f64>,
     /// The report of the last run; null when skipped.
     pub report: Option<Report>,
+    /// Whether runs beside it may have swayed the last run and there was no time to look again alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub crowded: bool,
     /// Where it is defined, for formats that point into files: the entry of the targets file, else
     /// the runbook's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,6 +170,7 @@ impl Check {
                 attempts: 1,
                 duration_ms: Some(report.duration_ms),
                 report: Some(report),
+                crowded: false,
                 defined: None,
                 tree: None,
             }],
@@ -212,6 +216,7 @@ impl Check {
             attempts: 1,
             duration_ms: None,
             report: None,
+            crowded: false,
             defined: None,
             tree: None,
         };

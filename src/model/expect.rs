@@ -154,7 +154,7 @@ fn seen(report: &Report) -> impl Iterator<Item = &Diagnosis> {
 
 /// Returns how long connecting took: the median that the first walked `tcp_connect` step with an open
 /// connection saw, in milliseconds.
-fn connect_ms(report: &Report) -> Option<f64> {
+pub fn connect_ms(report: &Report) -> Option<f64> {
     let walked = |step: &&StepEntry| {
         step.probe.as_deref() == Some("tcp_connect") && report.path.contains(&step.id)
     };

@@ -12,5 +12,6 @@ pub mod outcome;
 pub mod pattern;
 pub mod rehearsal;
 pub mod report;
+pub mod server_report;
 pub mod target;
 pub mod types;

@@ -46,6 +46,8 @@ pub enum Why {
     },
     /// The run was interrupted.
     Interrupted,
+    /// The user was asked and does not know.
+    NotAnswered,
 }
 
 impl std::fmt::Display for Why {
@@ -59,6 +61,7 @@ impl std::fmt::Display for Why {
             Why::Failed { operation, errno } => write!(f, "{operation} failed with {errno}"),
             Why::Depends { on } => write!(f, "{on} is not known"),
             Why::Interrupted => write!(f, "interrupted"),
+            Why::NotAnswered => write!(f, "the user does not know"),
         }
     }
 }

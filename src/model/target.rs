@@ -81,6 +81,30 @@ fn wrong<T>(problem: impl Into<String>, hint: impl Into<String>) -> Result<T, Ta
 
 const FORMS: &str = "write host:port, [v6]:port, a URL such as https://host, or :port";
 
+impl Target {
+    /// Returns the target as written without what a report must not carry: a URL's password, and its
+    /// query, which often holds a token. Neither has a part in the diagnosis.
+    pub fn without_secrets(&self) -> String {
+        without_secrets(&self.input)
+    }
+}
+
+fn without_secrets(input: &str) -> String {
+    let Some((scheme, rest)) = input.split_once("://") else {
+        return input.to_owned();
+    };
+    let rest = rest.find(['?', '#']).map_or(rest, |end| &rest[..end]);
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let authority = match authority.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((user, _)) => format!("{user}:***@{host}"),
+            None => authority.to_owned(),
+        },
+        None => authority.to_owned(),
+    };
+    format!("{scheme}://{authority}{path}")
+}
+
 impl FromStr for Target {
     type Err = TargetError;
 
@@ -270,6 +294,20 @@ mod tests {
 
     fn target(input: &str) -> Target {
         input.parse().unwrap_or_else(|e| panic!("{input}: {e}"))
+    }
+
+    #[test]
+    fn passwords_and_queries_stay_out_of_reports() {
+        let cases = [
+            ("postgres://u:p@db/app?x=1", "postgres://u:***@db/app"),
+            ("https://token@api.test/v1#f", "https://token@api.test/v1"),
+            ("https://a:b:c@h", "https://a:***@h"),
+            ("https://h/a@b:c", "https://h/a@b:c"),
+            ("db.test:5432", "db.test:5432"),
+        ];
+        for (input, kept) in cases {
+            assert_eq!(without_secrets(input), kept);
+        }
     }
 
     #[test]

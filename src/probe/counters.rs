@@ -113,6 +113,10 @@ impl Probe for Counters {
             tokio::time::sleep(window).await;
             let earlier = Moment { counters: first.counters(), link };
             let later = moment();
+            if growth::nothing_read(&later) {
+                let what = "the kernel's counters (/proc/net) cannot be seen".to_owned();
+                return Err(Why::Unsupported { what });
+            }
             return Ok(CountersSeen {
                 outcome: CountersOutcome::Watched,
                 syns: Vec::new(),
@@ -218,10 +222,16 @@ fn watched(seen: &CountersSeen, took: &str) -> String {
     ];
     let grew = telling.iter().filter_map(|(grew, what)| Some((grew.filter(|n| *n > 0)?, what)));
     let grew: Vec<String> = grew.map(|(grew, what)| format!("{grew} {what}")).collect();
-    match grew.is_empty() {
+    let missing = telling.iter().filter(|(grew, _)| grew.is_none()).map(|(_, what)| *what);
+    let missing: Vec<&str> = missing.collect();
+    let mut text = match grew.is_empty() {
         true => format!("in {took} no counter of drops, errors or retransmissions grew"),
         false => format!("in {took} {}", grew.join(", ")),
+    };
+    if !missing.is_empty() {
+        text += &format!("; not counted here: {}", missing.join(", "));
     }
+    text
 }
 
 /// How often the counters are read while a burst is watched.

@@ -1,4 +1,4 @@
-//! `firewall`: which local nftables rule would decide about this very packet, and did it?
+//! `firewall`: which local rule would decide about this very packet, and did it?
 
 mod clients;
 mod conclude;
@@ -15,6 +15,7 @@ mod walk;
 
 use std::time::Duration;
 
+use nix::errno::Errno;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,7 @@ use crate::probe::{Probe, Touch};
 use crate::sys;
 use crate::sys::netlink::NetlinkError;
 use crate::wire::nft::{Family, Ruleset};
+use crate::wire::xtables::SUFFIX;
 
 use conclude::{Readings, conclude, witnesses};
 use question::Question;
@@ -48,6 +50,10 @@ pub struct FirewallArgs {
     /// The remote address; null for any client.
     #[serde(default)]
     pub address: Option<String>,
+    /// With `input` and no `address`, the client that is meant, by the address that it comes from; null
+    /// for any. Nothing is sent to it.
+    #[serde(default)]
+    pub client: Option<String>,
     /// The destination port of the SYN.
     pub port: u16,
     /// The interface that the packet leaves or enters by.
@@ -145,16 +151,17 @@ pub struct FirewallSeen {
     pub diverted: Option<DecidingRule>,
     /// Rules on the way that could not be evaluated, as text.
     pub not_evaluated: Vec<String>,
-    /// Whether iptables-legacy rules may exist beside, which nftables does not show; null when that
-    /// cannot be told.
+    /// Whether iptables-legacy has tables that could not be read, so that their rules are not judged;
+    /// null when that cannot be told.
     pub legacy_tables: Option<bool>,
-    /// Who manages the rules when it shows: `firewalld`, `ufw`, `docker`, `kubernetes`, `iptables`.
+    /// Who manages the rules when it shows: `firewalld`, `ufw`, `docker`, `kubernetes`,
+    /// `iptables`, `iptables-legacy`.
     pub owner: Option<String>,
 }
 
 impl Probe for Firewall {
     const ID: &'static str = "firewall";
-    const DOC: &'static str = "Reads this machine's nftables rules and finds the one that decides about \
+    const DOC: &'static str = "Reads this machine's nftables and iptables rules and finds the one that decides about \
         this very packet; the growth of its counter during a few SYNs confirms it.";
     const PRIVILEGE: &'static str = "Reading the rules needs CAP_NET_ADMIN.";
     const CONTACTS: &'static [Touch] = &[Touch { arg: "address", port: Some("port") }];
@@ -163,13 +170,13 @@ impl Probe for Firewall {
 
     async fn run(args: FirewallArgs) -> Result<FirewallSeen, Why> {
         let asked = args.clone();
-        let (ruleset, question) = blocking(move || {
-            let ruleset = sys::nft::ruleset().map_err(|error| cannot_list(&error))?;
-            Ok((ruleset, Question::from_args(&asked)?))
+        let (ruleset, legacy, question) = blocking(move || {
+            let (ruleset, legacy) = rules()?;
+            Ok((ruleset, legacy, Question::from_args(&asked)?))
         })
         .await?;
         if !question.clients.is_empty() {
-            return about_clients(ruleset, question, args.watch_ms).await;
+            return about_clients(ruleset, legacy, question, args.watch_ms).await;
         }
         let packet = &question.packet;
         let decision = decide(&ruleset, packet);
@@ -178,8 +185,6 @@ impl Probe for Firewall {
         if args.shots > 0 && args.direction != Direction::Input && !witnesses.is_empty() {
             readings = watch(readings, witnesses, &question, args).await?;
         }
-        let v6 = packet.v6;
-        let legacy = blocking(move || Ok(sys::nft::legacy_tables(v6))).await?;
         Ok(conclude(&ruleset, &decision, &readings, legacy))
     }
 
@@ -255,12 +260,31 @@ async fn watch(
 fn read(
     (family, table, chain): &(Family, String, String),
 ) -> Result<Vec<crate::wire::nft::Rule>, Why> {
+    if table.ends_with(SUFFIX) {
+        return Ok(sys::xtables::chain_rules(*family, table, chain).unwrap_or_default());
+    }
     sys::nft::chain_rules(*family, table, chain).map_err(|error| cannot_list(&error))
+}
+
+/// Lists the rules of nftables and of iptables-legacy, and says whether tables of the latter could
+/// not be read.
+fn rules() -> Result<(Ruleset, Option<bool>), Why> {
+    let listed = sys::nft::ruleset();
+    // A kernel without nf_tables may still have the older tables.
+    let absent = matches!(&listed, Err(error) if error.errno() == Some(Errno::EINVAL));
+    let mut ruleset =
+        if absent { Ruleset::default() } else { listed.map_err(|e| cannot_list(&e))? };
+    let unread = sys::xtables::add_tables(&mut ruleset);
+    if absent && ruleset.chains.is_empty() {
+        return Err(Why::Unsupported { what: "nftables in this kernel".to_owned() });
+    }
+    Ok((ruleset, unread))
 }
 
 /// Looks at what happens to the SYNs of clients and to our answers, while some may come.
 async fn about_clients(
     ruleset: Ruleset,
+    legacy: Option<bool>,
     question: Question,
     watch_ms: u32,
 ) -> Result<FirewallSeen, Why> {
@@ -283,15 +307,6 @@ async fn about_clients(
         for chain in chains.iter().filter(|_| watched) {
             readings.after(&read(chain)?);
         }
-        let legacy = [false, true].map(|v6| {
-            let asked = question.clients.iter().any(|client| client.syn.v6 == v6);
-            if asked { sys::nft::legacy_tables(v6) } else { Some(false) }
-        });
-        let legacy = match legacy {
-            [Some(true), _] | [_, Some(true)] => Some(true),
-            [Some(false), Some(false)] => Some(false),
-            _ => None,
-        };
         let judged = clients::judge(&ruleset, &question.clients);
         Ok(clients::conclude(&ruleset, &judged, &readings, legacy))
     })
@@ -299,14 +314,7 @@ async fn about_clients(
 }
 
 fn cannot_list(error: &NetlinkError) -> Why {
-    const OPERATION: &str = "list nftables rules";
-    match error.errno() {
-        // nfnetlink knows no such subsystem.
-        Some(nix::errno::Errno::EINVAL) => {
-            Why::Unsupported { what: "nftables in this kernel".to_owned() }
-        }
-        _ => error.why(OPERATION, "CAP_NET_ADMIN"),
-    }
+    error.why("list nftables rules", "CAP_NET_ADMIN")
 }
 
 /// Runs system calls that may take a while off the async threads.

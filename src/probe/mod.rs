@@ -5,6 +5,7 @@
 
 pub mod schema;
 
+pub mod arrivals;
 pub mod connections;
 pub mod conntrack;
 pub mod control;
@@ -50,6 +51,7 @@ pub const REGISTRY: &[Spec] = &[
     Spec::of::<sysctl::Sysctl>(),
     Spec::of::<conntrack::Conntrack>(),
     Spec::of::<listeners::Listeners>(),
+    Spec::of::<arrivals::Arrivals>(),
     Spec::of::<sockets::Sockets>(),
     Spec::of::<connections::Connections>(),
     Spec::of::<process::Process>(),

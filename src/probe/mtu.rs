@@ -108,6 +108,32 @@ pub struct MtuSeen {
     pub udp_answered: Option<bool>,
     /// Packets sent.
     pub sent: u32,
+    /// The sizes tried, in the order in which their fate was known.
+    #[serde(default)]
+    pub tried: Vec<SizeTried>,
+}
+
+/// What became of a packet of some size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SizeTried {
+    /// The size in bytes.
+    pub size: u32,
+    /// How it was sent.
+    pub method: MtuMethod,
+    /// What became of it.
+    pub answer: SizeAnswer,
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SizeAnswer {
+    /// The destination answered it.
+    Passed,
+    /// A too-big error came back.
+    TooBig,
+    /// Nothing came back.
+    Lost,
 }
 
 impl Probe for Mtu {

@@ -4,6 +4,7 @@
 //! users' processes are closed to us. The user, the unit and the container of a socket stay visible.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ pub(super) struct Claim {
 
 /// Everything needed to name holders, gathered once.
 pub(super) struct Book {
-    owners: Owners,
+    owners: Arc<Owners>,
     users: Users,
     processes: BTreeMap<u32, Option<Process>>,
     /// Cgroups of sockets without a visible holder: path, and the process if there is only one.
@@ -84,7 +85,7 @@ impl Book {
     }
 
     /// Begins with the holders that a scan found, to tell of these sockets.
-    pub(super) fn with(owners: Owners, claims: impl IntoIterator<Item = Claim>) -> Book {
+    pub(super) fn with(owners: Arc<Owners>, claims: impl IntoIterator<Item = Claim>) -> Book {
         // Where the owner is hidden, the cgroup still tells the unit or the container.
         let ids: BTreeSet<u64> = claims
             .into_iter()

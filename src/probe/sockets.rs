@@ -7,6 +7,7 @@ mod stuck;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -209,10 +210,9 @@ impl Probe for Sockets {
             parts.push(format!("most close_wait: {} with {}", first.name, first.count));
         }
         if let Some(first) = seen.full_queues.first() {
-            parts.push(format!(
-                "the accept queue of port {} holds {} of {}",
-                first.port, first.queue, first.backlog
-            ));
+            let how = if first.full { "full" } else { "nearly full" };
+            let FullQueue { port, queue, backlog, .. } = first;
+            parts.push(format!("the accept queue of port {port} is {how} ({queue} of {backlog})"));
         }
         let stuck = |all: &Option<Vec<StuckSocket>>| all.as_ref().map_or(0, Vec::len);
         match (stuck(&seen.recv_stuck), stuck(&seen.send_stuck)) {
@@ -240,7 +240,7 @@ fn query(args: &SocketsArgs) -> Result<Query, Why> {
     Ok(Query { local_port, peer_port, peer, ..Query::ALL })
 }
 
-fn census(query: &Query) -> Result<(Census, Listening, Owners), Why> {
+fn census(query: &Query) -> Result<(Census, Listening, Arc<Owners>), Why> {
     let mut diag = SockDiag::open()?;
     let listeners = Listening::list(&mut diag)?;
     let mut count = || {
@@ -251,7 +251,7 @@ fn census(query: &Query) -> Result<(Census, Listening, Owners), Why> {
         // All of them: the owners can be looked for meanwhile.
         true => {
             let (census, owners) = Owners::of_all(count)?;
-            (census?, owners)
+            (census?, Arc::new(owners))
         }
         false => {
             let census = count()?;
@@ -293,7 +293,7 @@ impl Queues {
 fn tell(
     census: &Census,
     listeners: &Listening,
-    owners: Owners,
+    owners: Arc<Owners>,
     queues: Option<&Queues>,
     most: usize,
 ) -> Result<SocketsSeen, Why> {

@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use crate::model::check::{CheckResult, Outcome};
 use crate::model::diagnosis::Diagnosis;
+use crate::model::expect;
 use crate::model::report::{StepEntry, Verdict};
 use crate::render::sanitise::prose;
 
@@ -68,22 +67,26 @@ pub(super) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// Returns the entries of the walked path, in its order.
+/// Returns what is wrong beyond the diagnosis itself.
+pub(super) fn problems_of_its_own(result: &CheckResult) -> impl Iterator<Item = &str> {
+    let told = diagnosis(result).map(|found| format!("{}: {}", found.id, found.summary));
+    let own = result.problems.iter().filter(move |problem| Some(*problem) != told.as_ref());
+    own.map(String::as_str)
+}
+
+/// Returns the entries of the walked path that have anything to tell, in its order.
 pub(super) fn walked(result: &CheckResult) -> Vec<&StepEntry> {
     let Some(report) = &result.report else { return Vec::new() };
     let find = |id: &String| report.steps.iter().find(|step| step.id == *id);
-    report.path.iter().filter_map(find).collect()
+    report.path.iter().filter_map(find).filter(|step| says_something(step)).collect()
 }
 
-/// Returns how long a handshake with the target took (the median of the fastest address), in
-/// milliseconds; `None` when none was completed.
+/// Returns whether a step has anything to tell: one that only branches on what is known has not.
+pub(super) fn says_something(step: &StepEntry) -> bool {
+    step.probe.is_some() || step.text.is_some() || step.observation.is_some()
+}
+
+/// Returns how long connecting took, in milliseconds; `None` when nothing opened.
 pub(super) fn connect_ms(result: &CheckResult) -> Option<f64> {
-    let steps = result.report.as_ref()?.steps.iter();
-    let connects = steps.filter(|step| step.probe.as_deref() == Some("tcp_connect"));
-    let addresses = connects.filter_map(|step| step.observation.as_ref()?.get("addresses"));
-    let addresses = addresses.filter_map(Value::as_array).flatten();
-    let open =
-        addresses.filter(|entry| entry.get("outcome").and_then(Value::as_str) == Some("open"));
-    let medians = open.filter_map(|entry| entry.get("answer_median_ms")?.as_f64());
-    medians.min_by(f64::total_cmp)
+    expect::connect_ms(result.report.as_ref()?)
 }

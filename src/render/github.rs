@@ -18,13 +18,9 @@ const MOST_MESSAGE: usize = 1000;
 const MOST_TITLE: usize = 200;
 
 pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
-    let kinds: [(&str, &dyn Fn(&CheckResult) -> bool); 3] = [
-        ("error", &|one| matches!(one.outcome, Outcome::Failed | Outcome::Error)),
-        ("warning", &CheckResult::is_degraded),
-        ("notice", &|one| one.outcome == Outcome::Skipped),
-    ];
-    for (kind, belongs) in kinds {
-        let all: Vec<&CheckResult> = check.results.iter().filter(|one| belongs(one)).collect();
+    for kind in ["error", "warning", "notice"] {
+        let all: Vec<&CheckResult> =
+            check.results.iter().filter(|one| kind_of(one) == Some(kind)).collect();
         let shown = if all.len() > MOST { MOST - 1 } else { all.len() };
         let (told, rest) = all.split_at(shown);
         told.iter().try_for_each(|result| annotation(kind, result, out))?;
@@ -39,13 +35,23 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
     // Runners also look for the older `##[…]` anywhere in a line; this one carries numbers only.
     writeln!(
         out,
-        "tcpdoctor: {} targets, {} passed, {} failed, {} could not be judged, {} not run",
+        "tcpdoctor: {} in all, {} passed, {} failed, {} could not be judged, {} not run",
         check.results.len(),
         check.count(Outcome::Passed),
         check.count(Outcome::Failed),
         check.count(Outcome::Error),
         check.count(Outcome::Skipped),
     )
+}
+
+/// Returns the kind of annotation that a target gets.
+fn kind_of(result: &CheckResult) -> Option<&'static str> {
+    match result.outcome {
+        Outcome::Failed | Outcome::Error => Some("error"),
+        Outcome::Passed if result.is_degraded() => Some("warning"),
+        Outcome::Passed => None,
+        Outcome::Skipped => Some("notice"),
+    }
 }
 
 fn annotation(kind: &str, result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {

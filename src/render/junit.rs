@@ -83,7 +83,13 @@ fn body(result: &CheckResult) -> String {
     lines.extend(result.problems.iter().cloned());
     if let Some(diagnosis) = account::diagnosis(result) {
         let evidence = diagnosis.evidence.iter();
-        lines.extend(evidence.map(|seen| format!("{}: {}", seen.step, seen.text)));
+        lines.extend(evidence.map(|seen| format!("because: {}: {}", seen.step, seen.text)));
+        let remedies = diagnosis.remedies.iter().map(|remedy| {
+            let text = remedy.text.trim_end_matches([':', '.']);
+            let command = remedy.command.as_deref().filter(|command| !command.is_empty());
+            command.map_or(format!("do: {text}"), |command| format!("do: {text}: {command}"))
+        });
+        lines.extend(remedies);
     }
     lines.join("\n")
 }

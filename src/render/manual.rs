@@ -60,6 +60,18 @@ pub fn write(parts: &[Part], style: &Style, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
+/// Writes one paragraph.
+///
+/// # Errors
+///
+/// Returns what writing to `out` met.
+pub fn paragraph(text: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    for text in wrap(&prose(text), style.page()) {
+        writeln!(out, "{text}")?;
+    }
+    Ok(())
+}
+
 fn item(
     term: &str,
     meaning: &str,

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use crate::model::check::{Check, CheckResult, Outcome};
 use crate::model::report::{Report, Status, StepEntry};
 use crate::render::account;
-use crate::render::markup::{code, code_in_cell, inline};
+use crate::render::markup::{code, code_in_cell, element, inline};
 use crate::render::words;
 
 /// GitHub's limit for a comment is 65,536 characters; some room is left for what a job adds.
@@ -38,9 +38,9 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
     let seconds = words::duration(check.duration_ms);
     page.line(&format!(
         "<sub>{} {}, {}, {seconds}</sub>",
-        inline(&check.tool.name),
-        inline(&check.tool.version),
-        inline(&check.started_at)
+        paragraph(&check.tool.name),
+        paragraph(&check.tool.version),
+        short_code(&check.started_at)
     ));
     out.write_all(page.text.as_bytes())
 }
@@ -70,7 +70,7 @@ fn headline(check: &Check, page: &mut Page) {
     if let ([result], true) = (&check.results[..], check.alone) {
         let verdict = result.report.as_ref().map_or("NOT RUN", |one| words::verdict(one.verdict));
         let sign = sign(result);
-        page.line(&format!("### {sign} {verdict}: {}\n", inline(&result.name)));
+        page.line(&format!("### {sign} {verdict}: {}\n", paragraph(&result.name)));
         return;
     }
     let total = check.results.len();
@@ -99,7 +99,7 @@ fn table(check: &Check, page: &mut Page) {
             sign(result),
             inline(&account::shortened(&result.name, MOST_CELL)),
             inline(&account::shortened(&result.expect, MOST_CELL)),
-            code_in_cell(account::reason(result)),
+            code_in_cell(&account::shortened(account::reason(result), MOST_CELL)),
         );
         if !page.takes(&row, MOST_TABLE) {
             page.line(&format!("\n*{} more targets are not shown.*", check.results.len() - nth));
@@ -116,10 +116,12 @@ fn is_to_be_told(result: &CheckResult) -> bool {
 /// What is known of one target; folded when there are several.
 fn details(result: &CheckResult, alone: bool, page: &mut Page) {
     if !alone {
-        let name = inline(&account::shortened(&result.name, MOST_CELL));
-        let reason = code(account::reason(result));
-        page.line(&format!("<details><summary>{} {name} {reason}</summary>\n", sign(result)));
-        for problem in &result.problems {
+        let name = element(&account::shortened(&result.name, MOST_CELL));
+        let reason = element(&account::shortened(account::reason(result), MOST_CELL));
+        let sign = sign(result);
+        let summary = format!("{sign} {name} <code>{reason}</code>");
+        page.line(&format!("<details><summary>{summary}</summary>\n"));
+        for problem in account::problems_of_its_own(result) {
             page.line(&format!("{}\n", paragraph(problem)));
         }
     }
@@ -134,23 +136,23 @@ fn details(result: &CheckResult, alone: bool, page: &mut Page) {
 
 fn diagnosis(report: &Report, page: &mut Page) {
     let Some(found) = &report.diagnosis else { return };
-    page.line(&format!("**{}** {}\n", inline(&found.title), code(&found.id)));
+    page.line(&format!("**{}** {}\n", paragraph(&found.title), short_code(&found.id)));
     page.line(&format!("{}\n", paragraph(&found.summary)));
-    page.line(&format!("- **Where:** {}", inline(&words::place(&found.location))));
+    page.line(&format!("- **Where:** {}", paragraph(&words::place(&found.location))));
     page.line(&format!("- **How sure:** {}", words::confidence(found.confidence)));
     for seen in found.evidence.iter().take(8) {
-        page.line(&format!("- **Because:** {}: {}", code(&seen.step), paragraph(&seen.text)));
+        page.line(&format!("- **Because:** {}: {}", short_code(&seen.step), paragraph(&seen.text)));
     }
     for other in found.alternatives.iter().take(4) {
         let test = paragraph(&other.separate_by);
-        page.line(&format!("- **Or:** {}; to tell: {test}", code(&other.id)));
+        page.line(&format!("- **Or:** {}; to tell: {test}", short_code(&other.id)));
     }
     page.line("");
     for remedy in &found.remedies {
         let place = words::remedy_place(remedy.place);
         page.line(&format!("1. {} ({place})", paragraph(remedy.text.trim_end_matches([':', '.']))));
         if let Some(command) = remedy.command.as_deref().filter(|one| !one.trim().is_empty()) {
-            page.line(&format!("   {}", code(command.trim())));
+            page.line(&format!("   {}", short_code(command.trim())));
         }
     }
     page.line("");
@@ -201,6 +203,10 @@ fn status(status: Status) -> &'static str {
         Status::Unknown => "❓",
         Status::Skipped => "➖",
     }
+}
+
+fn short_code(text: &str) -> String {
+    code(&account::shortened(text, MOST_TEXT))
 }
 
 fn paragraph(text: &str) -> String {

@@ -11,7 +11,15 @@ const BREAK: &str = "<!-- -->";
 ///    entity. 2. An empty comment breaks what forges link or replace after that: mentions, issue
 ///    numbers, addresses of pages, emoji (`2001:100:1` has one).
 pub(super) fn inline(text: &str) -> String {
-    let text = prose(text);
+    escape(&prose(text), true)
+}
+
+/// Escapes text inside an HTML element, where Markdown is not looked for but the rest is.
+pub(super) fn element(text: &str) -> String {
+    escape(&prose(text), false)
+}
+
+fn escape(text: &str, markdown: bool) -> String {
     let mut safe = String::with_capacity(text.len() + 16);
     for (at, c) in text.char_indices() {
         let rest = &text[at + c.len_utf8()..];
@@ -23,20 +31,20 @@ pub(super) fn inline(text: &str) -> String {
                 safe.push_str("&amp;");
                 safe.push_str(BREAK);
             }
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' if markdown => {
                 safe.push('\\');
                 safe.push(c);
             }
-            '-' | '+' | '=' if at == 0 => {
+            '-' | '+' | '=' if markdown && at == 0 => {
                 safe.push('\\');
                 safe.push(c);
             }
-            '.' | ')' if is_number(&text[..at]) => {
+            '.' | ')' if markdown && is_number(&text[..at]) && !joined => {
                 safe.push('\\');
                 safe.push(c);
             }
             '#' => {
-                safe.push_str("\\#");
+                safe.push_str(if markdown { "\\#" } else { "#" });
                 safe.push_str(BREAK);
             }
             '@' | '!' | '%' | '^' if joined => {
@@ -111,7 +119,7 @@ mod tests {
             ("*a* _b_ `c`", "\\*a\\* \\_b\\_ \\`c\\`"),
             ("- x", "\\- x"),
             ("1. x", "1\\. x"),
-            ("10.4.3.2 is up", "10\\.4.3.2 is up"),
+            ("10.4.3.2 is up", "10.4.3.2 is up"),
             ("a\nb\u{1b}[0m\u{202e}", "a b\\\\u{1b}\\[0m\\\\u{202e}"),
             ("www.x", "www.<!-- -->x"),
         ];

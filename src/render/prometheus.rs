@@ -194,6 +194,8 @@ fn family(
     }
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
     for (labels, value) in series {
+        // Nothing is measured finer than a microsecond.
+        let value = (value * 1e6).round() / 1e6;
         let labels: Vec<String> =
             labels.iter().map(|(key, text)| format!("{key}=\"{}\"", quoted(text))).collect();
         match &labels[..] {

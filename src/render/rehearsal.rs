@@ -102,7 +102,7 @@ fn failure(test: &Rehearsed, style: &Style, out: &mut dyn Write) -> io::Result<(
         mismatch(problem, style, out)?;
     }
     if test.walked.is_empty() {
-        return writeln!(out);
+        return Ok(());
     }
     writeln!(out, "\n    {}", style.paint(Paint::Faint, "the way it took"))?;
     let widest = test.walked.iter().map(|step| console::measure_text_width(&line(&step.step)));
@@ -110,7 +110,7 @@ fn failure(test: &Rehearsed, style: &Style, out: &mut dyn Write) -> io::Result<(
     for (nth, step) in test.walked.iter().enumerate() {
         walked(step, test.parted == Some(nth), column, style, out)?;
     }
-    writeln!(out)
+    Ok(())
 }
 
 /// What was expected above what came.
@@ -119,9 +119,16 @@ fn mismatch(problem: &Mismatch, style: &Style, out: &mut dyn Write) -> io::Resul
         "path" => without_common_start(&problem.expected, &problem.got),
         _ => (problem.expected.clone(), problem.got.clone()),
     };
-    writeln!(out, "    {}", line(&problem.what))?;
+    let what = line(&problem.what);
+    let (expected, got) = (prose(&expected), prose(&got));
+    let (good, bad) = (style.paint(Paint::Good, &expected), style.paint(Paint::Bad, &got));
+    let short = format!("{what}: expected {expected}, got {got}");
+    if console::measure_text_width(&short) <= style.page() - 4 {
+        return writeln!(out, "    {what}: expected {good}, got {bad}");
+    }
+    writeln!(out, "    {what}:")?;
     for (what, text, paint) in [("expected", &expected, Paint::Good), ("got", &got, Paint::Bad)] {
-        for (nth, text) in wrap(&prose(text), style.page() - 16).iter().enumerate() {
+        for (nth, text) in wrap(text, style.page() - 16).iter().enumerate() {
             let what = pad(if nth == 0 { what } else { "" }, 9);
             writeln!(out, "      {what} {}", style.paint(paint, text))?;
         }
@@ -150,29 +157,45 @@ fn walked(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let (mark, paint) = style.status_mark(step.status);
-    let name = pad(&line(&step.step), column);
-    let text = step.text.as_deref().unwrap_or("(only decides)");
-    let room = style.page().saturating_sub(column + 9);
-    for (nth, text) in wrap_at_most(&prose(text), room, 2).iter().enumerate() {
-        if nth == 0 {
-            writeln!(out, "    {} {name}  {text}", style.paint(paint, mark))?;
-        } else {
-            writeln!(out, "      {}  {text}", " ".repeat(column))?;
-        }
-    }
+    let (mark, name) = (style.paint(paint, mark), pad(&line(&step.step), column));
+    let blanks = " ".repeat(column);
     let (last, before) = match step.tried.split_last() {
         Some((last, before)) if last.held != Some(false) => (Some(last), before),
         _ => (None, &step.tried[..]),
     };
-    if whole || style.verbose {
-        before.iter().try_for_each(|one| tried(one, None, column, style, out))?;
+    let before = if whole || style.verbose { before } else { &[] };
+    let leads = format!("{} → {}", line(&step.arm), line(&step.to));
+    let leads = style.paint(Paint::Strong, &leads);
+    let Some(text) = &step.text else {
+        if last.is_none() && before.is_empty() {
+            return writeln!(out, "    {mark} {name}  {leads}");
+        }
+        writeln!(out, "    {mark} {name}  decides")?;
+        return conditions(before, last, step, &leads, column, style, out);
+    };
+    let room = style.page().saturating_sub(column + 9);
+    for (nth, text) in wrap_at_most(&prose(text), room, 2).iter().enumerate() {
+        match nth {
+            0 => writeln!(out, "    {mark} {name}  {text}")?,
+            _ => writeln!(out, "      {blanks}  {text}")?,
+        }
     }
+    conditions(before, last, step, &leads, column, style, out)
+}
+
+fn conditions(
+    before: &[Tried],
+    last: Option<&Tried>,
+    step: &Walked,
+    leads: &str,
+    column: usize,
+    style: &Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    before.iter().try_for_each(|one| tried(one, None, column, style, out))?;
     match last {
         Some(last) => tried(last, Some(step), column, style, out),
-        None => {
-            let text = format!("{} → {}", line(&step.arm), line(&step.to));
-            writeln!(out, "      {}  {}", " ".repeat(column), style.paint(Paint::Strong, &text))
-        }
+        None => writeln!(out, "{}{leads}", " ".repeat(column + 8)),
     }
 }
 
@@ -188,6 +211,7 @@ fn tried(
     let room = style.page().saturating_sub(column + 8);
     let held = match (taken, tried.held) {
         (Some(step), Some(true)) => format!("yes → {}", line(&step.to)),
+        (Some(step), _) if step.to.is_empty() => "unknown".to_owned(),
         (Some(step), _) => format!("unknown → {}", line(&step.to)),
         (None, Some(_)) => "no".to_owned(),
         (None, None) => "unknown".to_owned(),
@@ -200,7 +224,8 @@ fn tried(
     let read =
         tried.read.iter().map(|read| format!("{} is {}", line(&read.path), shown(&read.value)));
     let mut why: Vec<String> = read.collect();
-    why.extend(tried.unknown.as_ref().map(|unknown| prose(unknown).into_owned()));
+    let unknown = tried.unknown.as_ref().map(|unknown| prose(unknown).into_owned());
+    why.extend(unknown.filter(|unknown| !why.contains(unknown)));
     let text = if why.is_empty() { held } else { format!("{held}; {}", why.join(", ")) };
     for text in wrap_at_most(&text, room.saturating_sub(2), most) {
         writeln!(out, "{blanks}  {}", style.paint(paint, &text))?;

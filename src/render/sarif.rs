@@ -17,8 +17,8 @@ use crate::model::diagnosis::{Diagnosis, Severity};
 use crate::render::sanitise::prose;
 use crate::render::{account, markup, words, write_json};
 
-const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
-const HOME: &str = "https://crates.io/crates/tcpdoctor";
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 const MOST: usize = 2_000;
 
 pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
@@ -38,7 +38,6 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
                 "tool": {"driver": {
                     "name": "tcpdoctor",
                     "version": prose(&check.tool.version),
-                    "informationUri": HOME,
                     "rules": rules.rules,
                 }},
                 "automationDetails": {"id": "tcpdoctor/"},
@@ -140,6 +139,12 @@ fn entry(result: &CheckResult, rules: &mut Rules) -> Value {
     for seen in found.map_or(&[][..], |found| &found.evidence).iter().take(8) {
         let text = account::shortened(&seen.text, MOST);
         markdown.push_str(&format!("\n- {}: {}", markup::code(&seen.step), markup::inline(&text)));
+    }
+    for remedy in found.map_or(&[][..], |found| &found.remedies) {
+        let place = words::remedy_place(remedy.place);
+        let command = remedy.command.as_deref().map(markup::code).unwrap_or_default();
+        let text = markup::inline(remedy.text.trim_end_matches([':', '.']));
+        markdown.push_str(&format!("\n1. {text} ({place}) {command}"));
     }
     let mut properties = Map::new();
     properties.insert("target".to_owned(), json!(prose(&result.target)));

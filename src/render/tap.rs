@@ -67,30 +67,26 @@ fn block(result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {
     }
     pair("attempts", json!(result.attempts))?;
     pair("duration_ms", json!(result.duration_ms))?;
-    if !result.labels.is_empty() {
-        writeln!(out, "  labels:")?;
-        for (name, value) in &result.labels {
-            writeln!(out, "    {}: {}", scalar(&json!(name)), scalar(&json!(value)))?;
-        }
-    }
-    let evidence = account::diagnosis(result).map_or(&[][..], |found| &found.evidence);
-    if !evidence.is_empty() {
-        writeln!(out, "  evidence:")?;
-        for seen in evidence {
-            let text = format!("{}: {}", seen.step, seen.text);
-            writeln!(out, "    - {}", scalar(&json!(prose(&text))))?;
-        }
-    }
-    let steps = account::walked(result);
-    if !steps.is_empty() {
-        writeln!(out, "  steps:")?;
-        for step in steps {
-            let status = json!(step.status);
-            let text = format!("{} {}", status.as_str().unwrap_or_default(), step.id);
-            writeln!(out, "    - {}", scalar(&json!(text)))?;
-        }
-    }
+    let labels = result.labels.iter().map(|(name, value)| format!("{name}={value}"));
+    list("labels", labels, out)?;
+    let evidence = account::diagnosis(result).map_or(&[][..], |found| &found.evidence).iter();
+    list("evidence", evidence.map(|seen| format!("{}: {}", seen.step, prose(&seen.text))), out)?;
+    let steps = account::walked(result).into_iter().map(|step| {
+        let status = json!(step.status);
+        format!("{} {}", status.as_str().unwrap_or_default(), step.id)
+    });
+    list("steps", steps, out)?;
     writeln!(out, "  ...")
+}
+
+/// Writes a list on one line: harnesses read a part of YAML only, and lists below a key are not safe
+/// with all of them.
+fn list(key: &str, items: impl Iterator<Item = String>, out: &mut dyn Write) -> io::Result<()> {
+    let items: Vec<String> = items.map(|item| scalar(&Value::from(item))).collect();
+    match items.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "  {key}: [{}]", items.join(", ")),
+    }
 }
 
 /// A JSON scalar, which YAML 1.2 reads as the same value.

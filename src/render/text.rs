@@ -8,7 +8,7 @@ use crate::model::outcome::Why;
 use crate::model::report::{Report, Status, StepEntry, Verdict};
 use crate::render::layout::{pad, pad_left, wrap, wrap_at_most};
 use crate::render::sanitise::{line, prose};
-use crate::render::{Paint, Style, check_text, diagnosis, settings, words};
+use crate::render::{Paint, Style, account, check_text, diagnosis, settings, words};
 
 pub(super) fn write(check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     match &check.results[..] {
@@ -73,7 +73,7 @@ fn ladder(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()>
         .filter(|step| style.verbose && !walked.iter().any(|other| std::ptr::eq(*other, *step)))
         .collect();
     let column = Layer::ALL.iter().map(|layer| layer.name().len()).max().unwrap_or(0);
-    for step in walked.iter().filter(|step| style.verbose || says_something(step)) {
+    for step in walked.iter().filter(|step| style.verbose || account::says_something(step)) {
         rung(step, column, style, out)?;
     }
     if !aside.is_empty() {
@@ -83,11 +83,6 @@ fn ladder(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()>
         }
     }
     Ok(())
-}
-
-/// Returns whether a step has anything to tell: one that only branches on what is known has not.
-fn says_something(step: &StepEntry) -> bool {
-    step.probe.is_some() || step.text.is_some() || step.observation.is_some()
 }
 
 /// Returns the entries of the walked path in its order; a step that the path names but the report
@@ -134,14 +129,14 @@ fn rung(step: &StepEntry, column: usize, style: &Style, out: &mut dyn Write) -> 
 }
 
 /// The width of the time column: `1.83 s`, `410 ms`.
-const TIME: usize = 7;
+pub(super) const TIME: usize = 7;
 
 fn gap(text: &str, width: usize) -> String {
     " ".repeat(width.saturating_sub(console::measure_text_width(text)))
 }
 
 /// Says what a step saw, or why it saw nothing, or at least what it asked.
-fn fact(step: &StepEntry) -> String {
+pub(super) fn fact(step: &StepEntry) -> String {
     let text = step.text.as_deref().filter(|text| !text.trim().is_empty());
     match (&step.unknown, text) {
         (Some(why), None) => prose(&format!("{}: {why}", step.title.trim())).into_owned(),

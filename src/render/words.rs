@@ -25,6 +25,11 @@ pub fn duration(ms: f64) -> String {
     }
 }
 
+/// Says how long something has been going on, given in milliseconds.
+pub(super) fn elapsed(ms: f64) -> String {
+    if ms < 60_000.0 { format!("{:.1} s", ms.max(0.0) / 1e3) } else { duration(ms) }
+}
+
 pub(super) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Healthy => "HEALTHY",

@@ -115,6 +115,7 @@ impl<'a> Advisor<'a> {
     fn seen(&self, step: &Step) -> Option<Type> {
         match &step.kind {
             Kind::Probe { spec, .. } => Some(Type::Record(types::of(spec).result.clone())),
+            Kind::Ask { expects: Some(_), .. } => Some(types::server_report()),
             Kind::Ask { choices, .. } => {
                 let choices: Vec<String> = choices.iter().map(|(name, _)| name.clone()).collect();
                 Some(types::answer(&step.id, &choices))

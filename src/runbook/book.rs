@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::books::{Books, Found, Origin};
 use super::branch::{Around, ENDS};
 use super::code::Code;
 use super::expr::Scope;
-use super::load::{Books, Found, Origin};
 use super::params::params_type;
 use super::read::{Fields, Reader};
 use super::step::unread;
@@ -151,6 +151,9 @@ impl Reader {
         }
         let start = start.and_then(|node| Some((self.start(node, &ids)?, node.span.clone())));
         let start = self.turn_off(&mut drafts, start);
+        if let Some(start) = start {
+            self.forgive_idle(&drafts, start);
+        }
         if !self.trusted {
             self.graph(&drafts, start, &params);
         }

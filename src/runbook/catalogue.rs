@@ -108,6 +108,8 @@ impl Reader {
         let mut scope = Scope::default();
         if !self.trusted {
             scope.add("target", super::types::target());
+            // Given by the engine: the machine that `here` means, null for the one it runs on.
+            scope.add("machine", Type::Any);
             for need in &needs {
                 scope.add(need.as_str(), Type::Any);
             }

@@ -57,6 +57,9 @@ codes! {
     34 EXTENDS "A runbook that cannot be extended, or a change that does not fit to it."
     35 INCLUDE "A file that cannot be included."
     36 CONTACT "A machine other than the target, which the runbook does not declare."
+    60 TARGETS "A target of a targets file cannot be used."
+    61 ENVIRONMENT "An environment variable of a targets file is not declared, or not set."
+    62 EXPECTATION "An expectation that cannot be met or says nothing."
 
     101 NEVER_TRUE "A condition that contradicts itself: its branch is never taken."
     102 TAKEN_BEFORE "A condition whose every case an earlier branch takes."

@@ -51,7 +51,7 @@ impl Reader {
                 self.unknown_diagnosis(name, &id.span, around.catalogue);
                 return None;
             };
-            self.against_entry(entry, id, fields, &with, &not);
+            self.against_entry(entry, id, fields, &not);
         }
         Some(Conclusion {
             id: name.to_owned(),
@@ -72,11 +72,14 @@ impl Reader {
         entry: &Entry,
         id: &Node,
         fields: Fields<'_>,
-        with: &[(String, Arg)],
         not: &[(&str, &Node)],
     ) {
         let name = &entry.id;
-        let given: Vec<&str> = with.iter().map(|(name, _)| name.as_str()).collect();
+        // One that cannot be read is given all the same.
+        let given: Vec<&str> = match fields.find("with").map(|node| &node.value) {
+            Some(Yaml::Map(with)) => with.iter().map(|(key, _)| key.name.as_str()).collect(),
+            _ => Vec::new(),
+        };
         let needs: Vec<&str> = entry.needs.iter().map(String::as_str).collect();
         let missing: Vec<&str> = needs.iter().filter(|n| !given.contains(n)).copied().collect();
         if !missing.is_empty() {

@@ -15,6 +15,7 @@ mod look;
 mod relate;
 mod scope;
 mod template;
+mod trace;
 mod value;
 
 use std::ops::Range;
@@ -155,7 +156,7 @@ impl Expr {
     /// Evaluates it, and returns every field that was read on the way, in order.
     pub fn traced(&self, bindings: &Bindings) -> (Known, Vec<Read>) {
         match self.ast() {
-            Some(ast) => eval::traced(ast, &self.source, bindings),
+            Some(ast) => trace::traced(ast, &self.source, bindings),
             None => (self.eval(bindings), Vec::new()),
         }
     }

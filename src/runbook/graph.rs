@@ -187,7 +187,9 @@ impl Reader {
             let (Some(before), draft) = (&known[at], &drafts[at]) else {
                 continue;
             };
-            if draft.step.unknown.is_some() {
+            // A question has its `no_input`.
+            let asks = matches!(draft.step.kind, Kind::Ask { .. });
+            if draft.step.unknown.is_some() || asks {
                 continue;
             }
             for way in ways::out(&draft.step, before) {

@@ -2,10 +2,10 @@
 //!
 //! | step | file |
 //! |---|---|
-//! | a name or path becomes a text | `load`, `builtin` |
+//! | a name or path becomes a text | `load`, `books`, `builtin` |
 //! | the text becomes a tree that knows its places | `yaml` |
 //! | the trees of several files become one | `extend`; `blame` says which of them a problem is in |
-//! | the tree is read into the types below, every problem is kept | `read`, `book`, `step`, `branch`, `conclusion`, `value`, `params`, `catalogue` |
+//! | the tree is read into the types below, every problem is kept | `read`, `book`, `step`, `used`, `branch`, `conclusion`, `value`, `params`, `catalogue` |
 //! | expressions are parsed and checked against the probes' types | `expr`, `types` |
 //! | the steps are judged as a whole: cycles, cases, unknowns | `graph` |
 //! | tests of runbooks are read and written | `rehearsal` |
@@ -16,8 +16,10 @@
 //! Nothing after loading can fail for a reason of the file's own.
 
 mod advice;
+mod ask;
 mod blame;
 mod book;
+mod books;
 mod branch;
 pub mod builtin;
 mod catalogue;
@@ -39,7 +41,9 @@ mod read;
 pub mod rehearsal;
 pub mod schema;
 mod step;
+pub mod targets;
 pub mod types;
+mod used;
 mod value;
 mod ways;
 mod whole;
@@ -58,6 +62,7 @@ use crate::model::types::Type;
 use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Expr, Known, Template};
 
+pub use ask::UNKNOWN;
 pub use load::{FileText, Files, Library, LoadError, builtin, load, parse};
 pub use problem::{LoadErrors, Problem};
 
@@ -201,6 +206,12 @@ pub enum Kind {
     Ask {
         /// The question.
         question: Template,
+        /// Why the answer matters.
+        why: Option<Template>,
+        /// The choice that is offered first; without one, that is "I don't know".
+        default: Option<String>,
+        /// What is asked for instead of a choice; the step's branches then judge it.
+        expects: Option<Expects>,
         /// The answers and where they lead.
         choices: Vec<(String, Branch)>,
         /// Taken when nobody can be asked.
@@ -215,6 +226,14 @@ pub enum Kind {
         /// Its parameters by name.
         with: Vec<(String, Arg)>,
     },
+}
+
+/// What a question may ask for instead of one of its choices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expects {
+    /// What the server sees of the port itself: a run of `tcpdoctor` there, whose command is the
+    /// step's `by_hand`. It is never asked for before the walk has come to an end.
+    ServerReport,
 }
 
 /// A value in an argument list.

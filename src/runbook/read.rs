@@ -5,15 +5,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::Runbook;
+use super::books::{Found, Origin, UseError};
 use super::code::Code;
 use super::expr::{Expr, ExprError, ExprErrorKind, Scope, Template};
 use super::extend::Changes;
-use super::load::{Found, Origin, UseError};
 use super::problem::{LoadErrors, Problem, Source, did_you_mean, nearest};
 use super::yaml::{Key, Node, Yaml};
 use crate::model::contact::Contact;
@@ -63,6 +64,24 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Takes the keys of a mapping whose keys were looked at before.
+    pub(super) fn of(node: &'a Node) -> Option<Fields<'a>> {
+        match &node.value {
+            Yaml::Map(entries) => Some(Fields { entries }),
+            _ => None,
+        }
+    }
+
+    /// Takes keys that stand in no mapping.
+    pub(super) fn from_entries(entries: &'a [(Key, Node)]) -> Fields<'a> {
+        Fields { entries }
+    }
+
+    /// Returns where the first key stands.
+    pub(super) fn first(self) -> Option<Range<usize>> {
+        self.entries.first().map(|(key, _)| key.span.clone())
+    }
+
     /// Finds the value of a key; of a duplicate, the first.
     pub(super) fn find(self, key: &str) -> Option<&'a Node> {
         self.entry(key).map(|(_, value)| value)
@@ -89,6 +108,13 @@ impl Reader {
             astray: false,
             torn: false,
         }
+    }
+
+    /// Begins a file that stands for itself; `text` is what messages show of it.
+    pub(super) fn alone(name: &str, text: &str) -> Reader {
+        let source = Source { name: name.to_owned(), text: text.to_owned() };
+        let found = Found::new(Origin::File(PathBuf::from(name)), String::new());
+        Reader::new(Arc::new(source), &found, false)
     }
 
     /// Adds a problem.
@@ -174,12 +200,6 @@ impl Reader {
             Some(value) if self.errors.problems.is_empty() => Ok(value),
             _ => Err(self.errors),
         }
-    }
-
-    /// Finds the file that holds a place.
-    pub(super) fn part(&self, at: usize) -> &Part {
-        let holds = |part: &&Part| part.offset <= at;
-        self.parts.iter().rev().find(holds).unwrap_or(&self.parts[0])
     }
 
     /// Reads a mapping's entries; duplicate keys are complained about.
@@ -411,20 +431,6 @@ impl Reader {
         }
     }
 
-    /// Maps a span inside a node's text to the file: exact unless escapes changed the text, then the
-    /// whole node.
-    pub(super) fn within(&self, node: &Node, span: Range<usize>) -> Range<usize> {
-        let part = self.part(node.span.start);
-        let local = node.span.start - part.offset..node.span.end - part.offset;
-        let (Yaml::Text(text), Some(raw)) = (&node.value, part.source.text.get(local)) else {
-            return node.span.clone();
-        };
-        match (offset_in(raw, text, span.start), offset_in(raw, text, span.end)) {
-            (Some(start), Some(end)) => node.span.start + start..node.span.start + end,
-            _ => node.span.clone(),
-        }
-    }
-
     /// Turns a node without expressions into a JSON value.
     pub(super) fn json(node: &Node) -> Value {
         match &node.value {
@@ -468,30 +474,4 @@ impl Reader {
         }
         fine
     }
-}
-
-/// Finds where byte `at` of a scalar's text stands in the scalar as written: behind a quote, and
-/// with line breaks and indentation where folding left a blank or a line break.
-fn offset_in(raw: &str, text: &str, at: usize) -> Option<usize> {
-    let quote = raw.chars().next().filter(|c| "\"'".contains(*c));
-    let quoted = quote.is_some_and(|quote| raw.len() > 1 && raw.ends_with(quote));
-    let mut written = raw.char_indices().peekable();
-    if quoted {
-        written.next();
-    }
-    for (offset, c) in text.char_indices() {
-        // The end of a span lies behind its last character, not behind the blanks that follow.
-        if offset == at {
-            return written.peek().map(|(written, _)| *written);
-        }
-        let (_, w) = written.next()?;
-        if w == c && w != '\n' {
-            continue;
-        }
-        if !(w == '\n' || w == '\r') || !c.is_whitespace() {
-            return None;
-        }
-        while written.next_if(|(_, w)| *w == ' ').is_some() {}
-    }
-    (at == text.len()).then(|| written.peek().map_or(raw.len(), |(written, _)| *written))
 }

@@ -18,9 +18,9 @@ use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{TargetEntry, Verdict};
 use crate::runbook::Runbook;
 
-pub use observe::{complete, fitted, probe_of};
+pub use observe::{complete, fitted, sight_of};
 pub use read::{load, runbook_of};
-pub use write::{as_file, as_item};
+pub use write::{as_file, as_item, in_short};
 
 /// The end of a test file's name.
 pub const SUFFIX: &str = ".test.yaml";

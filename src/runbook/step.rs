@@ -7,12 +7,10 @@ use std::time::Duration;
 use super::branch::{Arm, Around};
 use super::code::Code;
 use super::expr::{Scope, Template};
-use super::load::Books;
-use super::params::params_type;
 use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::yaml::{Key, Node, Yaml};
-use super::{Branch, Kind, Meanwhile, Next, Runbook, Step, types};
+use super::{Branch, Kind, Meanwhile, Next, Step, types};
 use crate::model::layer::Layer;
 use crate::model::types::Type;
 use crate::probe::{REGISTRY, Spec};
@@ -54,6 +52,9 @@ impl Reader {
                 Some(spec) => Type::Record(Arc::clone(&types::of(spec).result)),
                 None => Type::Any,
             });
+        }
+        if find("ask").is_some() && find("expects").is_some() {
+            return Some(types::server_report());
         }
         if find("ask").is_some() {
             let choices = match find("choices") {
@@ -131,9 +132,19 @@ impl Reader {
                     "disable",
                 ],
             ),
+            "ask" if has(entries, "expects") => (
+                "an ask step",
+                &[
+                    "title", "layer", "ask", "why", "by_hand", "expects", "findings", "branches",
+                    "no_input", "disable",
+                ],
+            ),
             "ask" => (
                 "an ask step",
-                &["title", "layer", "ask", "by_hand", "choices", "no_input", "disable"],
+                &[
+                    "title", "layer", "ask", "why", "by_hand", "choices", "default", "no_input",
+                    "disable",
+                ],
             ),
             "decide" => (
                 "a decide step",
@@ -184,7 +195,7 @@ impl Reader {
         let arms = match fields.entry("branches") {
             Some((_, node)) => self.branches(node, &inner, around),
             None => {
-                if kind.name != "ask" && disabled.is_none() {
+                if (kind.name != "ask" || fields.find("expects").is_some()) && disabled.is_none() {
                     self.astray = true;
                     self.need(fields, &own_key, what, "branches");
                 }
@@ -286,38 +297,6 @@ impl Reader {
         Some((Kind::Probe { spec, with }, Vec::new()))
     }
 
-    fn ask_kind(
-        &mut self,
-        fields: Fields<'_>,
-        own: &Node,
-        scope: &Scope,
-        inner: &Scope,
-        around: &Around<'_>,
-    ) -> Option<(Kind, Vec<Range<usize>>)> {
-        let question = self.template(fields.find("ask")?, "`ask`", scope);
-        let what = "an ask step";
-        let mut others = Vec::new();
-        let no_input = self.need(fields, own, what, "no_input");
-        let no_input = no_input.map(|node| self.arm(node, "`no_input`", scope, around));
-        let mut choices = Vec::new();
-        if let Some(node) = self.need(fields, own, what, "choices") {
-            let entries = self.entries(node, "`choices`").unwrap_or_default();
-            if entries.is_empty() {
-                self.wrong(Code::MISSING_KEY, &node.span, "`choices` is empty", None);
-            }
-            self.not_too_many(node, entries.len(), "`choices`").then_some(())?;
-            for (key, value) in entries {
-                let (branch, span) = self.arm(value, "a choice", inner, around);
-                choices.push((key.name.clone(), branch));
-                others.push(span);
-            }
-        }
-        let (no_input, span) = no_input?;
-        others.insert(0, span);
-        let kind = Kind::Ask { question: question?, choices, no_input: Box::new(no_input) };
-        Some((kind, others))
-    }
-
     fn decide_kind(&mut self, fields: Fields<'_>) -> Option<(Kind, Vec<Range<usize>>)> {
         let node = fields.find("decide")?;
         if !matches!(node.value, Yaml::Bool(true)) {
@@ -326,41 +305,6 @@ impl Reader {
             self.wrong(Code::WRONG_TYPE, &node.span, "`decide` must be true", help);
         }
         Some((Kind::Decide, Vec::new()))
-    }
-
-    /// Loads the runbook that a step uses, ahead of reading the step: expressions of any step may
-    /// speak of what it saw.
-    pub(super) fn load_used(&mut self, step: &Node, books: &mut Books<'_>) {
-        let Yaml::Map(entries) = &step.value else {
-            return;
-        };
-        let node = entries.iter().find(|(key, _)| key.name == "use").map(|(_, node)| node);
-        if let Some(Node { value: Yaml::Text(name), span }) = node {
-            let near = self.folder_at(span.start);
-            self.used.insert(span.start, books.used(name, near.as_deref()));
-        }
-    }
-
-    fn use_kind(&mut self, fields: Fields<'_>, scope: &Scope) -> Option<(Kind, Vec<Range<usize>>)> {
-        let node = fields.find("use")?;
-        let name = self.text(node, "`use`")?;
-        let runbook: Arc<Runbook> = match self.used.get(&node.span.start)? {
-            Ok(runbook) => Arc::clone(runbook),
-            Err((code, message, help)) => {
-                let (code, message, help) = (*code, message.clone(), help.clone());
-                self.wrong(code, &node.span, message, help);
-                return None;
-            }
-        };
-        let Type::Record(params) = params_type(&runbook.params) else {
-            return None;
-        };
-        let mut params = Arc::unwrap_or_clone(params);
-        for (field, param) in params.fields.iter_mut().zip(&runbook.params) {
-            field.default.clone_from(&param.default);
-        }
-        let with = self.arguments(fields.find("with"), (name, node), &params, scope);
-        Some((Kind::Use { runbook, with }, Vec::new()))
     }
 
     fn meanwhile(
@@ -418,6 +362,10 @@ impl Reader {
             }
         }
     }
+}
+
+fn has(entries: &[(Key, Node)], name: &str) -> bool {
+    entries.iter().any(|(key, _)| key.name == name)
 }
 
 fn split(arm: Arm) -> (Branch, (Option<Node>, Range<usize>)) {

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::model::server_report::ServerReport;
 use crate::model::types::{Field, Record, Type, Word};
-use crate::probe::{REGISTRY, Spec};
+use crate::probe::{REGISTRY, Spec, schema};
 use crate::runbook::{Kind, Runbook};
 
 /// The argument and result types of one probe.
@@ -54,6 +55,11 @@ pub(super) fn answer(step: &str, choices: &[String]) -> Type {
     record(step, vec![field("answer", "What the user chose.", words(&choices), false)])
 }
 
+/// Returns the type of what a server's own run saw.
+pub fn server_report() -> Type {
+    Type::Record(Arc::new(schema::record_of::<ServerReport>()))
+}
+
 /// Returns the type of a `use` step's result.
 pub(super) fn used(step: &str, runbook: &Runbook) -> Type {
     let verdicts = [
@@ -65,6 +71,7 @@ pub(super) fn used(step: &str, runbook: &Runbook) -> Type {
     let steps = runbook.steps.iter().filter_map(|inner| {
         let ty = match &inner.kind {
             Kind::Probe { spec, .. } => Type::Record(Arc::clone(&of(spec).result)),
+            Kind::Ask { expects: Some(_), .. } => server_report(),
             Kind::Ask { choices, .. } => {
                 let choices: Vec<String> = choices.iter().map(|(c, _)| c.clone()).collect();
                 answer(&inner.id, &choices)

@@ -59,6 +59,10 @@ pub(super) fn out<'a>(step: &'a Step, before: &Facts) -> Vec<Way<'a>> {
 pub(super) fn seen(step: &Step, before: &Facts) -> Facts {
     let mut facts = before.clone();
     match &step.kind {
+        Kind::Ask { expects: Some(_), .. } => {
+            facts.add("result");
+            facts.add(&step.id);
+        }
         Kind::Ask { .. } => {
             facts.add("result.answer");
             facts.add(&format!("{}.answer", step.id));

@@ -13,10 +13,19 @@ use super::code::Code;
 
 /// The largest file, in bytes.
 pub(super) const LARGEST: usize = 2 << 20;
-/// The most nodes, aliases expanded.
-const MOST_NODES: usize = 200_000;
+/// The bounds of runbooks and catalogue files.
+const BOUNDS: Bounds = Bounds { bytes: LARGEST, nodes: 200_000 };
 /// The deepest nesting.
 const DEEPEST: usize = 24;
+
+/// How much a file may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// The most bytes.
+    pub(super) bytes: usize,
+    /// The most values, aliases expanded.
+    pub(super) nodes: usize,
+}
 
 /// A value and its place.
 #[derive(Debug, Clone)]
@@ -88,8 +97,13 @@ impl Node {
 
 /// Parses a file.
 pub(super) fn parse(text: &str) -> Result<Node, Broken> {
-    if text.len() > LARGEST {
-        let message = format!("the file is larger than {} MiB", LARGEST >> 20);
+    parse_within(text, &BOUNDS)
+}
+
+/// Parses a file with bounds of its own.
+pub(super) fn parse_within(text: &str, bounds: &Bounds) -> Result<Node, Broken> {
+    if text.len() > bounds.bytes {
+        let message = format!("the file is larger than {} MiB", bounds.bytes >> 20);
         return Err(broken(Code::BOUNDS, 0..0, message, None));
     }
     no_tabs(text)?;
@@ -99,7 +113,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Broken> {
         flow_nesting_limit: DEEPEST,
         block_nesting_limit: DEEPEST,
     };
-    let mut tree = Tree { text, ..Tree::default() };
+    let mut tree = Tree { text, most: bounds.nodes, ..Tree::default() };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| scan_error(text, &error))?;
         tree.take(event, bytes(text, span))?;
@@ -186,6 +200,8 @@ struct Tree<'a> {
     open: Vec<Open>,
     root: Option<Node>,
     nodes: usize,
+    /// How many there may be.
+    most: usize,
     /// Finished nodes by anchor, with how many nodes they hold.
     anchors: HashMap<usize, (Node, usize)>,
 }
@@ -266,8 +282,9 @@ impl Tree<'_> {
 
     fn count(&mut self, more: usize, span: &Range<usize>) -> Result<(), Broken> {
         self.nodes += more;
-        if self.nodes > MOST_NODES {
-            let message = format!("the file holds more than {MOST_NODES} values, aliases expanded");
+        if self.nodes > self.most {
+            let message =
+                format!("the file holds more than {} values, aliases expanded", self.most);
             return Err(broken(Code::BOUNDS, span.clone(), message, None));
         }
         Ok(())

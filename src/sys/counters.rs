@@ -37,7 +37,15 @@ impl Snapshot {
 
     /// The counters by name.
     pub fn counters(&self) -> NetCounters {
-        let mut counters = NetCounters::default();
+        self.into_counters(NetCounters::default())
+    }
+
+    /// Only these counters, by name.
+    pub fn only(&self, wanted: &'static [&'static str]) -> NetCounters {
+        self.into_counters(NetCounters::only(wanted))
+    }
+
+    fn into_counters(&self, mut counters: NetCounters) -> NetCounters {
         for text in [&self.snmp, &self.netstat].into_iter().flatten() {
             counters.add_pairs(text);
         }

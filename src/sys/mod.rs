@@ -1,6 +1,8 @@
 //! The only room that touches Linux: sockets, netlink, procfs, files, clock, capabilities. It knows
 //! no policy and no verdicts.
 
+pub mod arrivals;
+pub mod batch;
 pub mod caps;
 pub mod cgroups;
 pub mod clock;
@@ -12,6 +14,7 @@ pub mod errno;
 pub mod errqueue;
 pub mod host;
 pub mod icmp;
+pub mod limits;
 pub mod name_config;
 pub mod namespaces;
 pub mod netlink;
@@ -29,4 +32,6 @@ pub mod syn;
 pub mod syn_data;
 pub mod sysctl;
 pub mod tcp;
+pub mod tty;
 pub mod udp;
+pub mod xtables;

@@ -1,8 +1,6 @@
-//! Lists the nftables ruleset of this network namespace, and whether iptables-legacy has tables too.
-#![allow(clippy::disallowed_methods)]
+//! Lists the nftables ruleset of this network namespace.
 
 use std::ffi::CString;
-use std::io::ErrorKind;
 
 use netlink_bindings::nftables::{Nfgenmsg, Request};
 
@@ -49,22 +47,6 @@ pub fn chain_rules(family: Family, table: &str, chain: &str) -> Result<Vec<Rule>
     // Kernels before 3.18 ignore the filter.
     rules.retain(|rule| rule.family == family && rule.table == table && rule.chain == chain);
     Ok(rules)
-}
-
-/// Says whether iptables-legacy has tables for IPv4 or IPv6 in this network namespace; `None` when
-/// the kernel does not let us see.
-pub fn legacy_tables(v6: bool) -> Option<bool> {
-    let path = if v6 {
-        "/proc/thread-self/net/ip6_tables_names"
-    } else {
-        "/proc/thread-self/net/ip_tables_names"
-    };
-    match std::fs::read_to_string(path) {
-        Ok(names) => Some(!names.trim().is_empty()),
-        // The module is not loaded: no table can exist.
-        Err(error) if error.kind() == ErrorKind::NotFound => Some(false),
-        Err(_) => None,
-    }
 }
 
 fn fill(socket: &mut Netlink, set: &mut Set) -> Result<(), NetlinkError> {

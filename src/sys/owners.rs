@@ -7,9 +7,11 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::model::outcome::Why;
+use crate::sys::batch::Batch;
 use crate::sys::errno;
 
 /// Descriptors of one process that are looked at in one go.
@@ -40,7 +42,16 @@ impl Owners {
     /// # Errors
     ///
     /// Returns why `/proc` could not be listed.
-    pub fn of(inodes: &[u32], besides: &[u32]) -> Result<Owners, Why> {
+    pub fn of(inodes: &[u32], besides: &[u32]) -> Result<Arc<Owners>, Why> {
+        static TOGETHER: Batch<(Vec<u32>, Vec<u32>), Result<Arc<Owners>, Why>> = Batch::new();
+        let asked = TOGETHER.ask(&(inodes.to_vec(), besides.to_vec()), |asked| {
+            let (inodes, besides): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+            Owners::scanned(&inodes.concat(), &besides.concat()).map(Arc::new)
+        });
+        Result::clone(&asked)
+    }
+
+    fn scanned(inodes: &[u32], besides: &[u32]) -> Result<Owners, Why> {
         let few = inodes.len() <= FEW;
         let mut wanted: Vec<u32> =
             inodes.iter().chain(besides).copied().filter(|inode| *inode != 0).collect();

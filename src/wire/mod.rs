@@ -14,3 +14,4 @@ pub mod proc_net;
 pub mod proc_net_tcp;
 pub mod proc_pid;
 pub mod tcp_info;
+pub mod xtables;

@@ -8,9 +8,18 @@ use std::collections::BTreeMap;
 /// Counters by `Group.Name`, for example `Ip.OutRequests`, `TcpExt.ListenOverflows` or
 /// `Ip6.OutRequests`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct NetCounters(BTreeMap<String, i64>);
+pub struct NetCounters {
+    values: BTreeMap<String, i64>,
+    /// The only ones to keep; empty for all.
+    wanted: &'static [&'static str],
+}
 
 impl NetCounters {
+    /// Begins empty, for only these counters: reading all of them takes as long as sending packets.
+    pub fn only(wanted: &'static [&'static str]) -> NetCounters {
+        NetCounters { values: BTreeMap::new(), wanted }
+    }
+
     /// Adds what `/proc/net/snmp` or `/proc/net/netstat` says: pairs of lines, names then values.
     ///
     /// A pair whose groups differ is skipped, as is a name without a value or with a value that is
@@ -58,9 +67,14 @@ impl NetCounters {
         }
     }
 
+    /// Whether there is none: no file could be read.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// One counter; `None` when this kernel does not have it.
     pub fn value(&self, name: &str) -> Option<i64> {
-        self.0.get(name).copied()
+        self.values.get(name).copied()
     }
 
     /// How much one counter grew since `earlier`; `None` when either does not have it.
@@ -70,7 +84,7 @@ impl NetCounters {
 
     /// Every counter that grew since `earlier`.
     pub fn grown(&self, earlier: &NetCounters) -> BTreeMap<String, i64> {
-        self.0
+        self.values
             .keys()
             .filter_map(|name| Some((name.clone(), self.growth(earlier, name)?)))
             .filter(|(_, growth)| *growth > 0)
@@ -78,10 +92,17 @@ impl NetCounters {
     }
 
     fn add(&mut self, group: &str, name: &str, value: &str) {
+        let is = |wanted: &&str| {
+            let rest = wanted.strip_prefix(group).and_then(|rest| rest.strip_prefix('.'));
+            rest == Some(name)
+        };
+        if !self.wanted.is_empty() && !self.wanted.iter().any(|wanted| is(&wanted)) {
+            return;
+        }
         // Some are signed (Tcp.MaxConn is -1), the others 64-bit unsigned.
         let parsed = value.parse::<i64>().or_else(|_| value.parse::<u64>().map(u64::cast_signed));
         if let Ok(value) = parsed {
-            self.0.insert(format!("{group}.{name}"), value);
+            self.values.insert(format!("{group}.{name}"), value);
         }
     }
 }

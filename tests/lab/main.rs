@@ -23,6 +23,7 @@ mod lab;
 mod load;
 mod net;
 mod process;
+mod redacted;
 mod rules;
 mod run;
 mod scenario;
@@ -35,7 +36,7 @@ mod wire;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Completion, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::run::Mode;
 
@@ -55,15 +56,21 @@ fn main() -> ExitCode {
         "coverage: every diagnosis that a runbook concludes has a scenario",
         || covered,
     )];
-    let unable = obstacle.clone();
-    trials.push(Trial::ignorable_test(
-        "coverage: whatever is changed on a host is noticed",
-        move || match unable {
-            None => seen::check().map(|()| Completion::Completed),
+    let others: [(&str, fn() -> Result<(), Failed>); 2] = [
+        ("coverage: whatever is changed on a host is noticed", seen::check),
+        (
+            "read-only: a check of many targets leaves the client as it was",
+            scenarios::read_only::check_command,
+        ),
+    ];
+    for (name, other) in others {
+        let unable = obstacle.clone();
+        trials.push(Trial::ignorable_test(name, move || match unable {
+            None => other().map(|()| Completion::Completed),
             Some(reason) if required => Err(reason.into()),
             Some(reason) => Ok(Completion::ignored_with(reason)),
-        },
-    ));
+        }));
+    }
     for (layer, scenarios) in layers {
         for scenario in scenarios {
             let scenario = Arc::new(scenario);

@@ -119,6 +119,24 @@ impl Host {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Runs a line of the shell; an error holds what it complained of.
+    pub(crate) fn run(&self, line: &str) -> io::Result<()> {
+        let output = self.enter(|| {
+            Command::new("/bin/sh")
+                .args(["-c", line])
+                .env("PATH", PATH)
+                .stdin(Stdio::null())
+                .output()
+        })?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(io::Error::other(format!(
+                "{line}: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            ))),
+        }
+    }
+
     /// The namespace as a path that `ip link … netns PATH` takes.
     fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.namespace.as_raw_fd())

@@ -28,6 +28,8 @@ pub(crate) enum Accepts {
     Keeps,
     /// Accepts, reads until the client has finished, closes.
     Reads,
+    /// Accepts, and writes until the connection takes no more; reads nothing.
+    Talks,
     /// Accepts and closes them at once, before the client does.
     Closes,
     /// Accepts one at a time, with a pause in between, and closes it.
@@ -121,6 +123,7 @@ impl Accepts {
         match self {
             Accepts::Keeps => "keep".to_owned(),
             Accepts::Reads => "read".to_owned(),
+            Accepts::Talks => "talk".to_owned(),
             Accepts::Closes => "close".to_owned(),
             Accepts::EveryMs(pause) => pause.to_string(),
             Accepts::Nothing => "nothing".to_owned(),
@@ -208,7 +211,7 @@ impl Held {
             return Ok(());
         }
         let pause = match accepts {
-            "keep" | "read" | "close" => Duration::ZERO,
+            "keep" | "read" | "talk" | "close" => Duration::ZERO,
             pause => Duration::from_millis(parsed(pause)?),
         };
         if accepts == "read" {
@@ -216,11 +219,15 @@ impl Held {
             std::thread::spawn(move || read_all(&listener));
             return Ok(());
         }
-        let keeps = accepts == "keep";
+        let (keeps, talks) = (accepts == "keep", accepts == "talk");
         std::thread::spawn(move || {
             let mut kept = Vec::new();
             loop {
-                let Ok((stream, _)) = listener.accept() else { continue };
+                let Ok((mut stream, _)) = listener.accept() else { continue };
+                if talks {
+                    std::thread::spawn(move || while stream.write(&[b'x'; 65_536]).is_ok() {});
+                    continue;
+                }
                 if keeps {
                     kept.push(stream);
                 }

@@ -1,4 +1,6 @@
-//! nftables rules that scenarios share.
+//! Packet filter rules that scenarios share.
+
+use crate::net::Host;
 
 /// A chain of a table of its own on one hook: `forward`, `input`, `output`, `postrouting`.
 pub(crate) fn chain(hook: &str, rules: &str) -> String {
@@ -35,4 +37,17 @@ pub(crate) fn no_too_big() -> String {
         "output",
         "icmp type destination-unreachable icmp code frag-needed drop; icmpv6 type packet-too-big drop",
     )
+}
+
+/// Whether this kernel has iptables-legacy, and `iptables-legacy` is there to speak to it. Where the
+/// lab is required the tool has to be there.
+pub(crate) fn legacy_is_possible() -> bool {
+    let tried = Host::new("legacy").and_then(|host| host.run("iptables-legacy -w -L INPUT -n"));
+    match tried {
+        Ok(()) => true,
+        Err(error) if error.to_string().contains("not found") => {
+            std::env::var("TCPDOCTOR_LAB").is_ok_and(|value| value == "required")
+        }
+        Err(_) => false,
+    }
 }

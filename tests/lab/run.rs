@@ -147,10 +147,10 @@ pub(crate) fn command_on(
 }
 
 /// Replays a report, in the caller's own namespaces.
-pub(crate) fn replay(report: &Path) -> io::Result<Ran> {
+pub(crate) fn replay(report: &Path, options: &[&str]) -> io::Result<Ran> {
     let mut command = Command::new(product());
     command.env_clear();
-    command.arg("replay").arg(report).args(["--format", "json"]);
+    command.arg("replay").arg(report).args(["--format", "json"]).args(options);
     wait(&mut command)
 }
 

@@ -14,6 +14,7 @@ use crate::expect::{Expect, essence};
 use crate::lab::Lab;
 use crate::net::has_other_users;
 use crate::process::Process;
+use crate::redacted;
 use crate::run::{self, Forbidden, Invocation, Limits, Mode};
 use crate::seen::Settings;
 use crate::servers::{self, Serve};
@@ -226,6 +227,11 @@ impl Scenario {
         self.step(move |lab| lab.host(host).nft(&rules))
     }
 
+    /// A line of the shell on a host, for tools that have no batch mode.
+    pub(crate) fn shell(self, host: &'static str, line: &'static str) -> Scenario {
+        self.step(move |lab| lab.host(host).run(line))
+    }
+
     /// A service process on a host.
     pub(crate) fn process(self, host: &'static str, process: Process) -> Scenario {
         self.step(move |lab| lab.start(host, &process))
@@ -409,7 +415,7 @@ impl Scenario {
         }
 
         let saved = files.write("report.json", &ran.stdout).map_err(broken)?;
-        let again = run::replay(&saved).map_err(broken)?;
+        let again = run::replay(&saved, &[]).map_err(broken)?;
         match serde_json::from_str::<Value>(&again.stdout) {
             Ok(replayed) if essence(&replayed) == essence(&report) => {}
             Ok(replayed) => wrong.push(format!(
@@ -419,6 +425,7 @@ impl Scenario {
             )),
             Err(_) => wrong.push(format!("replay gave no report: {}", again.stderr)),
         }
+        wrong.extend(redacted::broken_by(&saved, &report).map_err(broken)?);
         if let Some(folder) = std::env::var_os("TCPDOCTOR_LAB_REPORTS") {
             let name = self.name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
             let _ =

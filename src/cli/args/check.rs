@@ -35,7 +35,13 @@ pub(in crate::cli) struct CheckArgs {
     #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     pub(in crate::cli) retry_until: Option<Duration>,
     /// The pause before looking again (2s unless given)
-    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = time,
+        allow_hyphen_values = true,
+        requires = "retry_until"
+    )]
     pub(in crate::cli) interval: Option<Duration>,
     /// Stop at the first target that is not as expected; the rest is skipped
     #[arg(long)]

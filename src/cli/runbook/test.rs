@@ -134,8 +134,9 @@ fn of_file(path: &Path) -> Result<Vec<PathBuf>, Usage> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let all = below(folder)?;
-    let own = all.into_iter().filter(|test| {
+    let all = below(folder)?.into_iter();
+    let all = all.map(|path| path.strip_prefix("./").map_or(path.clone(), Path::to_path_buf));
+    let own = all.filter(|test| {
         let beside = test.parent().unwrap_or(Path::new(""));
         let is_this = |named: &str| {
             let is_name = !named.contains('/') && path.file_stem() == Some(named.as_ref());

@@ -82,6 +82,11 @@ pub(super) struct Moment {
     pub(super) link: LinkSnapshot,
 }
 
+/// Whether none of the kernel's counters could be read.
+pub(super) fn nothing_read(moment: &Moment) -> bool {
+    moment.counters.is_empty() && moment.link.softnet.is_none() && moment.link.devices.is_none()
+}
+
 /// Returns every counter that grew, by `Group.Name`.
 pub(super) fn deltas(before: &Moment, after: &Moment) -> BTreeMap<String, i64> {
     let mut grown = after.counters.grown(&before.counters);

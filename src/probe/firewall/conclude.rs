@@ -4,6 +4,7 @@ use super::text::rule_text;
 use super::walk::{Decision, Place};
 use super::{DecidingRule, FirewallOutcome, FirewallSeen};
 use crate::wire::nft::{Chain, Family, Rule, Ruleset};
+use crate::wire::xtables::SUFFIX;
 
 /// What the counters of rules said, before and after our SYNs.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct Readings {
 struct Reading {
     family: Family,
     table: String,
+    /// The handles of iptables-legacy are numbers within their chain.
+    chain: String,
     handle: u64,
     before: u64,
     after: Option<u64>,
@@ -44,6 +47,7 @@ impl Readings {
             self.counters.push(Reading {
                 family: rule.family,
                 table: rule.table.clone(),
+                chain: rule.chain.clone(),
                 handle: rule.handle,
                 before,
                 after: None,
@@ -87,7 +91,9 @@ impl Readings {
 
 impl Reading {
     fn is_of(&self, rule: &Rule) -> bool {
-        self.handle == rule.handle && self.family == rule.family && self.table == rule.table
+        self.handle == rule.handle
+            && self.family == rule.family
+            && (&self.table, &self.chain) == (&rule.table, &rule.chain)
     }
 
     /// `None` also when the counter was reset meanwhile.
@@ -240,6 +246,7 @@ pub(super) fn owner(rules: &Ruleset, place: Option<&Place<'_>>) -> Option<String
             let chain = place.chain;
             let own = of_table(&chain.table).or_else(|| of_chain(&chain.name));
             // The chains that iptables cannot do without.
+            let legacy = chain.table.ends_with(SUFFIX).then_some("iptables-legacy");
             let iptables = matches!(chain.family, Family::Ip | Family::Ip6)
                 && ["filter", "mangle", "raw", "nat", "security"].contains(&chain.table.as_str())
                 && rules.chains.iter().any(|other| {
@@ -254,6 +261,7 @@ pub(super) fn owner(rules: &Ruleset, place: Option<&Place<'_>>) -> Option<String
                     && of_chain(&other.name) == Some("ufw")
             });
             own.or((place.rule.is_none() && ufw).then_some("ufw"))
+                .or(legacy)
                 .or(iptables.then_some("iptables"))
         }
         None => {

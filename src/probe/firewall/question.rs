@@ -86,16 +86,20 @@ impl Question {
         if args.direction != Direction::Input {
             return Err(Why::Depends { on: "address".to_owned() });
         }
-        let clients: Vec<Client> = (ways_in(args, own).into_iter())
+        let client = match &args.client {
+            Some(text) => Some(address(text)?.0),
+            None => None,
+        };
+        let clients: Vec<Client> = (ways_in(args, own, client).into_iter())
             .map(|(name, v6)| {
                 let device = name.map(device);
                 let loopback = device.as_ref().map(|device| device.name == "lo");
                 let mut syn = blank(args, v6);
-                syn.destination = own;
+                (syn.source, syn.destination) = (client, own);
                 syn.device = device.clone();
                 syn.local_source = loopback;
                 let mut answer = Packet { direction: Direction::Answer, ..syn.clone() };
-                (answer.source, answer.destination) = (own, None);
+                (answer.source, answer.destination) = (own, client);
                 (answer.source_ports, answer.destination_ports) =
                     (syn.destination_ports, syn.source_ports);
                 (answer.local_source, answer.local_destination) = (Some(true), loopback);
@@ -110,13 +114,23 @@ impl Question {
 
 /// Lists by which interfaces clients may come, and with which family. Where no interface has an
 /// address it is left open.
-fn ways_in(args: &FirewallArgs, own: Option<IpAddr>) -> Vec<(Option<String>, bool)> {
-    let meant = |v6: bool| own.is_none_or(|own| own.is_ipv6() == v6);
+fn ways_in(
+    args: &FirewallArgs,
+    own: Option<IpAddr>,
+    client: Option<IpAddr>,
+) -> Vec<(Option<String>, bool)> {
+    let ends = [own, client];
+    let meant = |v6: bool| ends.iter().flatten().all(|end| end.is_ipv6() == v6);
     let open = |name: Option<&String>| {
         [false, true].into_iter().filter(|v6| meant(*v6)).map(|v6| (name.cloned(), v6)).collect()
     };
     if let Some(name) = &args.device {
         return open(Some(name));
+    }
+    // A known client comes in where our answer goes out.
+    let route = client.and_then(sys::egress::toward);
+    if let Some(route) = &route {
+        return open(Some(&route.device));
     }
     let mut ways = sys::egress::ways_in();
     ways.retain(|(_, v6)| meant(*v6));

@@ -102,7 +102,12 @@ impl Words<'_> {
             Expr::Nat { keyword, .. } => (*keyword).to_owned(),
             Expr::Notrack => "notrack".to_owned(),
             Expr::Match(Match::Comment(_)) => return,
-            Expr::Match(found) => match_text(found),
+            Expr::Match(found) => {
+                if matches!(found, Match::Tcp { .. }) {
+                    self.said.retain(|(_, implied)| *implied != Some("tcp"));
+                }
+                match_text(found)
+            }
             Expr::Target(Target::Reject(reject)) => self.reject(*reject),
             Expr::Target(target) => target_text(target),
             Expr::Passive(name) | Expr::Opaque(name) => name.clone(),

@@ -1,6 +1,7 @@
 //! Asks whether a packet of some size passes, in three ways.
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -64,11 +65,18 @@ pub(super) struct Asker {
     /// server.
     syn_limit: AtomicU32,
     sent: AtomicU32,
+    fates: Mutex<Vec<(Way, u32, Reply)>>,
 }
 
 impl Asker {
     pub(super) fn new(target: SocketAddr, kernel_mtu: u32) -> Asker {
-        Asker { target, kernel_mtu, syn_limit: AtomicU32::new(u32::MAX), sent: AtomicU32::new(0) }
+        Asker {
+            target,
+            kernel_mtu,
+            syn_limit: AtomicU32::new(u32::MAX),
+            sent: AtomicU32::new(0),
+            fates: Mutex::default(),
+        }
     }
 
     /// Packets sent so far.
@@ -91,11 +99,25 @@ impl Asker {
     /// Sends a packet of `size` bytes and waits at most `patience`.
     pub(super) async fn ask(&self, way: Way, size: u32, patience: Duration) -> Asked {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        match way {
+        let asked = match way {
             Way::Echo => self.echo(size, patience).await,
             Way::Tcp => self.syn(size, patience).await,
             Way::Udp => self.datagram(size, patience).await,
+        };
+        self.note(way, asked.size, asked.reply);
+        asked
+    }
+
+    /// Keeps what became of a packet.
+    pub(super) fn note(&self, way: Way, size: u32, reply: Reply) {
+        if let Ok(mut fates) = self.fates.lock() {
+            fates.push((way, size, reply));
         }
+    }
+
+    /// Returns what became of the packets, in the order in which that was known.
+    pub(super) fn fates(&self) -> Vec<(Way, u32, Reply)> {
+        self.fates.lock().map(|fates| fates.clone()).unwrap_or_default()
     }
 
     async fn echo(&self, size: u32, patience: Duration) -> Asked {

@@ -12,7 +12,7 @@ use super::ask::{Asked, Asker, Reply, Way};
 use super::first::{First, Next};
 use super::locate::locate;
 use super::search::{Fate, Found, Search};
-use super::{MtuArgs, MtuMethod, MtuOutcome, MtuSeen};
+use super::{MtuArgs, MtuMethod, MtuOutcome, MtuSeen, SizeAnswer, SizeTried};
 use crate::model::icmp::{IcmpError, IcmpKind};
 use crate::model::outcome::Why;
 use crate::sys::own_mtu::{self, OwnMtu};
@@ -71,6 +71,7 @@ fn empty(args: &MtuArgs, own: &OwnMtu) -> MtuSeen {
         tcp_stalled: None,
         udp_answered: None,
         sent: 0,
+        tried: Vec::new(),
     }
 }
 
@@ -109,6 +110,7 @@ impl Look {
             }
         }
         seen.sent = self.asker.sent();
+        seen.tried = self.asker.fates().into_iter().filter_map(tried).collect();
         seen
     }
 
@@ -167,8 +169,12 @@ impl Look {
         if clock::now() >= start + self.patience(rtt) {
             for way in [Way::Tcp, Way::Echo, Way::Udp] {
                 let pair = first.pair(way);
-                pair.small.get_or_insert(Reply::Lost);
-                pair.big.get_or_insert(Reply::Lost);
+                for (fate, size) in [(&mut pair.small, SMALL), (&mut pair.big, pair.size)] {
+                    if fate.is_none() {
+                        self.asker.note(way, size, Reply::Lost);
+                        *fate = Some(Reply::Lost);
+                    }
+                }
             }
         }
         (first, rtt)
@@ -316,6 +322,17 @@ impl Look {
 fn fate(asked: &Asked) -> Fate {
     let passed = matches!(asked.reply, Reply::Passed | Reply::TooBig { .. });
     Fate { size: asked.size, passed }
+}
+
+/// What is worth telling of a packet: a way that is closed says nothing about sizes.
+fn tried((way, size, reply): (Way, u32, Reply)) -> Option<SizeTried> {
+    let answer = match reply {
+        Reply::Passed => SizeAnswer::Passed,
+        Reply::TooBig { .. } => SizeAnswer::TooBig,
+        Reply::Lost => SizeAnswer::Lost,
+        Reply::Unusable => return None,
+    };
+    Some(SizeTried { size, method: method(way), answer })
 }
 
 fn note(first: &mut First, small: bool, asked: &Asked) {

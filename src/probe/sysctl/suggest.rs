@@ -18,6 +18,8 @@ pub(super) type Grown = BTreeMap<String, i64>;
 const SOMAXCONN: i64 = 4096;
 /// The size of the kernel's default port range, 32768 to 60999.
 const DEFAULT_PORTS: i64 = 28_232;
+/// The kernel keeps the sizes of buffers in an `int`, and refuses more.
+const LARGEST: i64 = i32::MAX as i64;
 /// From here on a table or limit counts as nearly full, in percent.
 const NEARLY: f64 = 80.0;
 
@@ -100,7 +102,7 @@ pub(super) fn suggest(seen: &SysctlSeen, grown: &Grown) -> BTreeMap<&'static str
 fn buffers(seen: &SysctlSeen, add: &mut impl FnMut(&'static str, String, String)) {
     let Some(bdp) = seen.bdp_bytes else { return };
     // Half of the receive buffer at least becomes the window (tcp_adv_win_scale = 1).
-    let wanted = (doubled(bdp) / MIB).saturating_add(1).saturating_mul(MIB);
+    let wanted = (doubled(bdp) / MIB).saturating_add(1).saturating_mul(MIB).min(LARGEST);
     let reason = format!("one connection needs {bdp} bytes on the way (rate × round trip)");
     for (name, triple) in
         [("net.ipv4.tcp_rmem", &seen.tcp_rmem), ("net.ipv4.tcp_wmem", &seen.tcp_wmem)]
@@ -256,6 +258,9 @@ mod tests {
         assert_eq!(found["net.ipv4.tcp_rmem"].value, "4096 131072 25165824");
         let names: Vec<_> = found.into_keys().collect();
         assert_eq!(names, ["net.core.rmem_max", "net.ipv4.tcp_rmem"]);
+        seen.bdp_bytes = Some(7_500_000_000_000);
+        let found = suggest(&seen, &Grown::new());
+        assert_eq!(found["net.core.rmem_max"].value, "2147483647", "the kernel takes no more");
         seen.bdp_bytes = None;
         assert!(suggest(&seen, &Grown::new()).is_empty());
     }

@@ -81,6 +81,21 @@ fn entry(result: &Finished) -> ConnectEntry {
     }
 }
 
+/// The counters that tell.
+const COUNTERS: &[&str] = &[
+    "Ip.OutRequests",
+    "Ip.OutTransmits",
+    "Ip.InReceives",
+    "Ip.InDelivers",
+    "Ip.ForwDatagrams",
+    "Ip6.OutRequests",
+    "Ip6.OutTransmits",
+    "Ip6.InReceives",
+    "Ip6.InDelivers",
+    "Ip6.OutForwDatagrams",
+    "TcpExt.TCPRetransFail",
+];
+
 /// What the counters of the family of `address` did between the snapshots.
 pub(super) fn counters(
     results: &[Finished],
@@ -98,7 +113,7 @@ pub(super) fn counters(
         .filter(|sent| **sent <= window.taken())
         .count();
     let syns = i64::try_from(syns).unwrap_or(i64::MAX);
-    let (first, second, last) = (before.counters(), window.counters(), after.counters());
+    let [first, second, last] = [before, window, after].map(|moment| moment.only(COUNTERS));
     let group = if v4 { "Ip" } else { "Ip6" };
     let grew = |name: &str| second.growth(&first, &format!("{group}.{name}"));
     let (requests, transmits) = (grew("OutRequests"), grew("OutTransmits"));

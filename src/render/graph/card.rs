@@ -18,6 +18,8 @@ const TITLE: Face = Face::Bold(13.0);
 const SMALL: Face = Face::Mono(10.0);
 const TEXT: Face = Face::Plain(11.0);
 const ROW_PAD: f64 = 3.5;
+/// What the sign before an end's title takes.
+const SIGN: f64 = 18.0;
 
 /// A box laid out: its texts are broken into lines, its rows have heights.
 pub(super) struct Sheet<'a> {
@@ -43,13 +45,15 @@ struct Row<'a> {
 impl<'a> Sheet<'a> {
     pub(super) fn new(graph: &'a Graph, at: usize, detail: Detail) -> Sheet<'a> {
         let node = &graph.nodes[at];
-        let faded = graph.is_marked() && !node.taken;
+        let marked = graph.is_marked();
+        let faded = marked && !node.taken;
         let folded = faded && detail == Detail::Way;
         let end = node.kind.is_end();
         let width = if folded { WIDTH_FOLDED } else { WIDTH };
         let room = width - BAND - 2.0 * PAD;
         let layer = node.layer.map_or(0.0, |layer| layer.name().len() as f64 * 6.6 + 10.0);
-        let title = wrap(&arm::title(node), TITLE, room - layer, if folded { 2 } else { 3 });
+        let sign = if end { SIGN } else { 0.0 };
+        let title = wrap(&arm::title(node), TITLE, room - layer - sign, if folded { 2 } else { 3 });
         let mut about = vec![cut(&format!("{} · {}", node.id, arm::deed(&node.kind)), SMALL, room)];
         if let Some(early) = arm::early(graph, node).filter(|_| !folded) {
             about.extend(wrap(&early, SMALL, room, 2));
@@ -68,15 +72,12 @@ impl<'a> Sheet<'a> {
         let mut rows = Vec::new();
         for arm in arm::arms(graph, at) {
             let why = wrap(&arm.why, TEXT, width - BAND - PAD * 2.0 - RIGHT, 3);
-            let height = why.len() as f64 * LINE + 2.0 * ROW_PAD;
-            rows.push(Row { arm, why, y, height });
-            y += if folded { 0.0 } else { height };
-        }
-        if folded {
-            for row in &mut rows {
-                row.height = 0.0;
-                row.y = head - 8.0;
-            }
+            // Of a step on the way, the arm that was taken is enough.
+            let hidden = folded || (detail == Detail::Way && marked && !arm.edge.taken);
+            let height = if hidden { 0.0 } else { why.len() as f64 * LINE + 2.0 * ROW_PAD };
+            let at = if hidden { head - 8.0 } else { y };
+            rows.push(Row { arm, why, y: at, height });
+            y += height;
         }
         Sheet { node, title, about, fact, rows, head, width, height: y, faded }
     }
@@ -94,18 +95,20 @@ impl<'a> Sheet<'a> {
                 None => exits.push(Exit { to, rows: vec![y] }),
             }
         }
-        if self.height <= self.head {
-            for exit in &mut exits {
-                exit.rows.truncate(1);
-            }
+        for exit in &mut exits {
+            // Hidden rows share one place.
+            exit.rows.dedup();
         }
         Card { width: self.width, height: self.height, exits }
     }
 
-    /// Returns for each of the exit's rows whether it is drawn as taken, and as a way for the unknown.
-    pub(super) fn row_kinds(&self, to: usize) -> Vec<(bool, bool)> {
-        let rows = self.rows.iter().filter(|row| row.arm.edge.to == to);
-        rows.map(|row| (row.arm.edge.taken, row.arm.edge.kind == EdgeKind::Unknown)).collect()
+    /// Returns the height at which the arm that was taken leaves for a box, and whether all arms to it
+    /// are for what is unknown.
+    pub(super) fn leaves(&self, to: usize) -> (Option<f64>, bool) {
+        let mut rows = self.rows.iter().filter(|row| row.arm.edge.to == to);
+        let taken = rows.clone().find(|row| row.arm.edge.taken);
+        let unknown = rows.all(|row| row.arm.edge.kind == EdgeKind::Unknown);
+        (taken.map(|row| row.y + row.height / 2.0), unknown)
     }
 
     pub(super) fn draw(&self, at: Point, pen: &mut Pen) {
@@ -129,7 +132,7 @@ impl<'a> Sheet<'a> {
         pen.band(ink, at, BAND, self.height);
         self.head(at, ink, pen);
         if self.height > self.head + 1.0 {
-            for row in &self.rows {
+            for row in self.rows.iter().filter(|row| row.height > 0.0) {
                 self.row(row, at, pen);
             }
         }
@@ -143,10 +146,14 @@ impl<'a> Sheet<'a> {
         if let Some(layer) = node.layer {
             pen.text_end(&format!("lay {}", ink.fill()), right, at.y + 19.0, layer.name());
         }
+        let sign = if node.kind.is_end() { SIGN } else { 0.0 };
+        if node.kind.is_end() {
+            pen.badge(&node.kind, Point { x: left + 6.0, y: at.y + 16.0 });
+        }
         let mut y = at.y + 8.0;
         for line in &self.title {
             y += 16.0;
-            pen.text("t", left, y - 4.0, line);
+            pen.text("t", left + sign, y - 4.0, line);
         }
         for line in &self.about {
             y += 13.0;

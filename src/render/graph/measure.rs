@@ -76,7 +76,7 @@ pub(super) fn wrap(text: &str, face: Face, room: f64, most: usize) -> Vec<String
     let mut lines: Vec<String> = vec![String::new()];
     for word in pieces(text, face, room) {
         let line = lines.last().map_or("", String::as_str);
-        if !line.is_empty() && width(&format!("{line}{word}").trim_end(), face) > room {
+        if !line.is_empty() && width(format!("{line}{word}").trim_end(), face) > room {
             lines.push(String::new());
         }
         if let Some(line) = lines.last_mut() {

@@ -24,7 +24,8 @@ use std::io::{self, Write};
 use crate::model::graph::Graph;
 use crate::render::Format;
 
-pub(super) use svg::Detail;
+use svg::Detail;
+pub(super) use svg::style;
 
 /// Writes the tree in one of [`Format::PICTURES`]; Mermaid for any other.
 ///
@@ -38,4 +39,9 @@ pub fn write(graph: &Graph, format: Format, out: &mut dyn Write) -> io::Result<(
         _ => mermaid::draw(graph),
     };
     out.write_all(text.as_bytes())
+}
+
+/// Returns the drawing of the way that a run took, to stand in a page that has [`style`].
+pub(super) fn way(graph: &Graph) -> String {
+    svg::draw(graph, Detail::Way, false)
 }

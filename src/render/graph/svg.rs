@@ -17,7 +17,7 @@ const BEND: f64 = 7.0;
 
 /// How much of a marked tree is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Detail {
+pub(super) enum Detail {
     /// Every step with all its arms.
     Whole,
     /// The steps that the run came by; of the others the names.
@@ -88,16 +88,19 @@ fn arrows(
 ) {
     let marked = graph.is_marked();
     let mut taken = Vec::new();
+    // As one group: where faded lines join they get no darker.
+    pen.out.push_str(if marked { "<g class=\"faint\">\n" } else { "<g>\n" });
     for arrow in &layout.arrows {
         let (from, to) = (boxes[arrow.from], boxes[arrow.to]);
-        let kinds = sheets[from].row_kinds(to);
+        let (left_at, soft) = sheets[from].leaves(to);
         let ink = Ink::of(&graph.nodes[to]);
-        let soft = kinds.iter().all(|(_, unknown)| *unknown);
-        pen.arrow(arrow, ink, (soft, marked), origin);
-        // Rows that are folded away share the first one's way.
-        let row = kinds.iter().position(|(taken, _)| *taken);
-        taken.extend(row.map(|row| (arrow, row.min(arrow.ports.len() - 1), ink)));
+        pen.arrow(arrow, ink, soft, origin);
+        let Some(y) = left_at else { continue };
+        let top = layout.cards[arrow.from].map_or(0.0, |corner| corner.y);
+        let row = arrow.ports.iter().position(|port| (port.y - top - y).abs() < 0.01);
+        taken.extend(row.map(|row| (arrow, row, ink)));
     }
+    pen.close();
     for (arrow, row, ink) in taken {
         pen.way(&format!("way on {}", ink.stroke()), &arrow.way(row), origin);
         pen.tip(&format!("tip on {}", ink.fill()), arrow, origin);
@@ -267,25 +270,20 @@ impl Pen {
         );
     }
 
-    fn arrow(&mut self, arrow: &Arrow, ink: Ink, (soft, marked): (bool, bool), origin: Point) {
-        let off = if marked { " off" } else { "" };
-        let class = format!("way {}{}{off}", ink.stroke(), if soft { " soft" } else { "" });
+    fn arrow(&mut self, arrow: &Arrow, ink: Ink, soft: bool, origin: Point) {
+        let class = format!("way {}{}", ink.stroke(), if soft { " soft" } else { "" });
         self.way(&class, &arrow.way(0), origin);
         for (nth, port) in arrow.ports.iter().enumerate() {
             let (x, y) = (port.x + origin.x, port.y + origin.y);
-            put!(
-                self,
-                "<circle class=\"{}{off}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"/>",
-                ink.fill()
-            );
+            put!(self, "<circle class=\"{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"/>", ink.fill());
             if nth > 0 {
-                // The line of the first row comes by; the joint is drawn whole under dashes, too.
+                // The line of the first row comes by.
                 let x = arrow.trunk[0].x;
                 let after = Point { x, y: port.y + BEND + 1.0 };
                 self.way(&class, &[*port, Point { x, y: port.y }, after], origin);
             }
         }
-        self.tip(&format!("tip {}{off}", ink.fill()), arrow, origin);
+        self.tip(&format!("tip {}", ink.fill()), arrow, origin);
     }
 
     fn tip(&mut self, class: &str, arrow: &Arrow, origin: Point) {
@@ -364,7 +362,7 @@ pub(super) fn ink(layer: Option<Layer>) -> &'static str {
 }
 
 /// Returns the style sheet; classes begin at `.tree`, so that it can stand in a page.
-pub(crate) fn style() -> String {
+pub(in crate::render) fn style() -> String {
     let mut light = String::new();
     let mut dark = String::new();
     for (name, on_light, on_dark) in INKS {
@@ -399,7 +397,7 @@ const STYLE: &str = "\
 .tree .goto{fill:none;stroke-width:1.6}
 .tree .card.off{opacity:.5}
 .tree .row.off{opacity:.62}
-.tree .way.off,.tree .tip.off,.tree circle.off{opacity:.4}
+.tree .faint{opacity:.4}
 .tree .card.on .box{stroke:#1f2733;stroke-width:2}
 .tree .way.on{stroke-width:4}
 .tree .row.on .c,.tree .row.on .d{font-weight:700}

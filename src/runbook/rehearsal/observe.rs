@@ -1,8 +1,11 @@
 //! Observations written by hand, held against what the probe can see.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::model::outcome::Why;
+use crate::model::server_report::ServerReport;
 use crate::model::types::{Record, Type};
 use crate::probe::Spec;
 use crate::runbook::code::Code;
@@ -10,7 +13,7 @@ use crate::runbook::problem::did_you_mean;
 use crate::runbook::read::Reader;
 use crate::runbook::rehearsal::Seen;
 use crate::runbook::yaml::{Node, Yaml};
-use crate::runbook::{Kind, Runbook, Step, types};
+use crate::runbook::{Expects, Kind, Runbook, Step, types};
 
 /// What stands for a probe that could not look.
 const UNKNOWN: &str = "unknown";
@@ -30,10 +33,43 @@ pub(super) fn step<'a>(runbook: &'a Runbook, key: &str) -> Option<&'a Step> {
     }
 }
 
-/// Finds the probe of a step by the step's key.
-pub fn probe_of(runbook: &Runbook, key: &str) -> Option<&'static Spec> {
+/// What a step may see that is more than a choice.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    /// What sees it: a probe's name, or `server_report`.
+    pub name: &'static str,
+    /// The type of what it sees.
+    pub record: Arc<Record>,
+    probe: Option<&'static Spec>,
+}
+
+impl Sight {
+    /// Says in one line what was seen.
+    ///
+    /// # Errors
+    ///
+    /// Returns what does not fit its type.
+    pub fn read(&self, seen: &Value) -> Result<String, String> {
+        match self.probe {
+            Some(spec) => spec.read(seen),
+            None => serde_json::from_value::<ServerReport>(seen.clone())
+                .map(|report| report.brief())
+                .map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// Finds what a step sees, by the step's key.
+pub fn sight_of(runbook: &Runbook, key: &str) -> Option<Sight> {
     match step(runbook, key)?.kind {
-        Kind::Probe { spec, .. } => Some(spec),
+        Kind::Probe { spec, .. } => {
+            let record = Arc::clone(&types::of(spec).result);
+            Some(Sight { name: spec.id, record, probe: Some(spec) })
+        }
+        Kind::Ask { expects: Some(Expects::ServerReport), .. } => {
+            let Type::Record(record) = types::server_report() else { return None };
+            Some(Sight { name: "server_report", record, probe: None })
+        }
         _ => None,
     }
 }
@@ -86,7 +122,8 @@ fn neutral(ty: &Type) -> Value {
         Type::Bool => false.into(),
         Type::Int => 0.into(),
         Type::Float => 0.0.into(),
-        Type::Text => "".into(),
+        // Some texts must be addresses.
+        Type::Text => "0.0.0.0".into(),
         Type::Word(words) => words.first().map_or("", |word| word.name.as_str()).into(),
         Type::List(_) => Value::Array(Vec::new()),
         Type::Record(record) => complete(&Value::Null, record),
@@ -144,21 +181,25 @@ fn fits(value: &Value, ty: &Type) -> bool {
 
 impl Reader {
     /// Reads what a probe saw, or why it could not look.
-    pub(super) fn observation(&mut self, node: &Node, spec: &Spec) -> Option<Seen> {
+    pub(super) fn observation(&mut self, node: &Node, sight: &Sight) -> Option<Seen> {
         if let Yaml::Map(entries) = &node.value
             && let Some((_, why)) = entries.iter().find(|(key, _)| key.name == UNKNOWN)
         {
-            self.fields(node, "what could not look", &[UNKNOWN])?;
+            if let Some((other, _)) = entries.iter().find(|(key, _)| key.name != UNKNOWN) {
+                let message = "a probe that could not look saw nothing";
+                let help = Some(format!("take out either `unknown` or `{}`", other.name));
+                self.wrong(Code::UNKNOWN_KEY, &other.span, message, help);
+            }
             return self.reason(why).map(Seen::Unknown);
         }
-        let record = &types::of(spec).result;
+        let record = &sight.record;
         let before = self.errors.problems.len();
-        let given = self.record(node, record, &format!("`{}`", spec.id))?;
+        let given = self.record(node, record, &format!("`{}`", sight.name))?;
         let whole = complete(&given, record);
         if self.errors.problems.len() == before
-            && let Err(why) = spec.read(&whole)
+            && let Err(why) = sight.read(&whole)
         {
-            let message = format!("the probe {} never sees this: {why}", spec.id);
+            let message = format!("the probe {} never sees this: {why}", sight.name);
             self.wrong(Code::WRONG_TYPE, &node.span, message, None);
         }
         Some(Seen::Fields { given, whole })
@@ -242,9 +283,12 @@ impl Reader {
     /// Reads why a probe could not look: `budget`, or `{not_permitted: CAP_NET_RAW}`.
     fn reason(&mut self, node: &Node) -> Option<Why> {
         if let Yaml::Text(_) = node.value {
-            let words = [("budget", false), ("interrupted", true)];
-            let interrupted = self.word(node, "`unknown`", &words)?;
-            return Some(if interrupted { Why::Interrupted } else { Why::Budget });
+            let words = [("budget", 0), ("interrupted", 1), ("not_answered", 2)];
+            return Some(match self.word(node, "`unknown`", &words)? {
+                0 => Why::Budget,
+                1 => Why::Interrupted,
+                _ => Why::NotAnswered,
+            });
         }
         let Yaml::Map(entries) = &node.value else {
             let help = "write budget, interrupted, {not_permitted: CAP_NET_RAW}, {unsupported: what}, \

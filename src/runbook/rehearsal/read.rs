@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::model::outcome::Why;
 use crate::model::report::TargetEntry;
 use crate::model::target::Target;
+use crate::runbook::UNKNOWN;
+use crate::runbook::books::{Found, Origin};
 use crate::runbook::code::Code;
-use crate::runbook::load::{Found, Library, LoadError, Origin, beside, reader};
+use crate::runbook::load::{Library, LoadError, beside, reader};
 use crate::runbook::problem::did_you_mean;
 use crate::runbook::read::{Fields, Reader};
-use crate::runbook::rehearsal::observe::{keys, probe_of, step};
+use crate::runbook::rehearsal::observe::{keys, sight_of, step};
 use crate::runbook::rehearsal::{Observed, Seen, Suite, Test};
 use crate::runbook::value::literal_fits;
 use crate::runbook::yaml::{self, Node, Yaml};
@@ -167,31 +170,37 @@ impl Reader {
         let mut observed = Vec::new();
         if let Some(node) = fields.find("observe") {
             for (key, node) in self.entries(node, "`observe`").unwrap_or_default() {
-                let Some(spec) = probe_of(runbook, &key.name) else {
+                let Some(sight) = sight_of(runbook, &key.name) else {
                     self.no_probe(&key.name, &key.span, runbook);
                     continue;
                 };
-                if let Some(seen) = self.observation(node, spec) {
+                if let Some(seen) = self.observation(node, &sight) {
                     observed.push(Observed { key: key.name.clone(), seen, own });
                 }
             }
         }
         if let Some(node) = fields.find("answers") {
             for (key, node) in self.entries(node, "`answers`").unwrap_or_default() {
-                let Some(Kind::Ask { choices, .. }) = step(runbook, &key.name).map(|s| &s.kind)
+                let Some(Kind::Ask { choices, expects: None, .. }) =
+                    step(runbook, &key.name).map(|s| &s.kind)
                 else {
-                    let asked = keys(runbook, &|kind| matches!(kind, Kind::Ask { .. }));
+                    let asked =
+                        keys(runbook, &|kind| matches!(kind, Kind::Ask { expects: None, .. }));
                     let message = format!("no step `{}` asks anything", key.name);
                     let help = known("steps that ask", &key.name, &asked);
                     self.wrong(Code::UNKNOWN_STEP, &key.span, message, Some(help));
                     continue;
                 };
-                let words: Vec<(&str, ())> =
+                let mut words: Vec<(&str, ())> =
                     choices.iter().map(|(c, _)| (c.as_str(), ())).collect();
+                words.push((UNKNOWN, ()));
                 if self.word(node, "the answer", &words).is_some()
                     && let Yaml::Text(answer) = &node.value
                 {
-                    let seen = Seen::Answer(answer.clone());
+                    let seen = match answer.as_str() {
+                        UNKNOWN => Seen::Unknown(Why::NotAnswered),
+                        _ => Seen::Answer(answer.clone()),
+                    };
                     observed.push(Observed { key: key.name.clone(), seen, own });
                 }
             }

@@ -61,6 +61,12 @@ pub fn as_item(runbook: &Runbook, test: &Test) -> String {
     out
 }
 
+/// Writes what was seen on one line, without what is null.
+pub fn in_short(given: &Value) -> String {
+    let short = flow(&without_null(given));
+    short.trim_matches(['{', '}']).to_owned()
+}
+
 /// A field left out is null.
 fn without_null(value: &Value) -> Value {
     match value {
@@ -83,6 +89,7 @@ fn reason(why: &Why) -> Value {
         Why::Unsupported { what } => json!({ "unsupported": what }),
         Why::Failed { operation, errno } => json!({"failed": errno, "operation": operation}),
         Why::Depends { on } => json!({ "depends": on }),
+        Why::NotAnswered => "not_answered".into(),
     }
 }
 
@@ -203,8 +210,8 @@ fn scalar(text: &str) -> String {
         && !text.ends_with([' ', ':'])
         && !text.contains(": ")
         && !text.contains("  ")
-        // `12:30` is a number to YAML 1.1, and `2001:db8::1` looks like one to people.
-        && !(text.contains(':') && !first.is_ascii_alphabetic())
+        // `12:30` and `1:2.5` are numbers to YAML 1.1; `10.0.0.5:80` is not.
+        && (text.matches('.').count() > 1 || text.contains(|c: char| !"0123456789:._".contains(c)))
         && !WORDS.contains(&text.to_ascii_lowercase().as_str())
         && yaml::is_plain_text(text);
     if plain { text.to_owned() } else { quoted(text) }
@@ -254,7 +261,15 @@ mod tests {
         ] {
             assert!(scalar(text).starts_with('"'), "{text}");
         }
-        for text in ["db.test:5432", "10.0.0.5", "nobody listens (yet)", "resolve", "2.5 ms"] {
+        for text in [
+            "db.test:5432",
+            "10.0.0.5",
+            "10.0.0.5:80",
+            "2001:db8::1",
+            "nobody listens (yet)",
+            "resolve",
+            "2.5 ms",
+        ] {
             assert_eq!(scalar(text), text);
         }
     }

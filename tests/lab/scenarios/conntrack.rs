@@ -9,7 +9,7 @@ use crate::scenarios::server::{firewall_unseen, on_server};
 
 impl Scenario {
     /// Connections of a host are tracked on a hook, and so many places of a hundred are taken.
-    fn tracked(self, host: &'static str, hook: &'static str, percent: u32) -> Scenario {
+    pub(crate) fn tracked(self, host: &'static str, hook: &'static str, percent: u32) -> Scenario {
         self.nft(host, chain(hook, "ct state new counter"))
             .step(move |lab| fill(lab.host(host), percent))
     }

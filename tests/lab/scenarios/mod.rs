@@ -11,11 +11,13 @@ mod kernel;
 mod link;
 mod meta;
 mod mtu;
-mod read_only;
+pub(crate) mod read_only;
 mod refused;
 mod route;
 mod server;
 mod server_healthy;
+mod server_lookalikes;
+mod server_own;
 mod sockets;
 mod tcp;
 mod timeout;
@@ -44,5 +46,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Scenario>)> {
         ("kernel", kernel::all()),
         ("conntrack", conntrack::all()),
         ("server healthy", server_healthy::all()),
+        ("server lookalikes", server_lookalikes::all()),
+        ("server own", server_own::all()),
     ]
 }

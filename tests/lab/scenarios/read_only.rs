@@ -2,13 +2,20 @@
 
 use std::net::SocketAddr;
 
+use libtest_mimic::Failed;
+
 use crate::expect::{degraded, fault, healthy};
 use crate::lab::Lab;
 use crate::load::crowd;
 use crate::process::{Accepts, process};
 use crate::rules::{chain, no_too_big, to_port};
+use crate::run::{self, Invocation, Limits, Mode};
 use crate::scenario::{Scenario, scenario};
 use crate::scenarios::server::{firewall_unseen, on_server};
+use crate::seen::Settings;
+use crate::servers::{self, Serve};
+use crate::topology::Topology;
+use crate::wire::Cable;
 
 pub(crate) fn all() -> Vec<Scenario> {
     // A client whose gateway and name server are known already, and which has rules of its own.
@@ -69,6 +76,31 @@ pub(crate) fn all() -> Vec<Scenario> {
             .diagnose(":8080 --runbook kernel")
             .expect(degraded("kernel.window_scaling_off")),
     ]
+}
+
+/// Checks targets that work, refuse and are silent, at once, and compares the client before and after.
+pub(crate) fn check_command() -> Result<(), Failed> {
+    let mut lab = Lab::build(Topology::Line(2), Cable::default())?;
+    for port in [22, 80] {
+        servers::serve(&lab.stage, lab.host("s"), port, Serve::Reads)?;
+    }
+    lab.host("r2").nft(&to_port("forward", 5432, "drop"))?;
+    lab.host("c").nft(&chain("output", "ct state new counter; tcp dport 9 drop"))?;
+    acquainted(&mut lab)?;
+    let targets = ["10.4.3.2:80", "10.4.3.2:81", "10.4.3.2:5432", "[fd04:3::2]:80", "10.4.3.2:9"];
+    let words = ["check"].iter().chain(&targets).chain(&["--format", "json", "--quiet"]);
+    let arguments: Vec<String> = words.map(|word| (*word).to_owned()).collect();
+    let host = lab.host("c");
+    for mode in [Mode::Root, Mode::Nobody] {
+        let before = Settings::of(host)?;
+        let limits = Limits::default();
+        let ran = run::on(host, &Invocation { arguments: &arguments, mode, etc: &[], limits })?;
+        let changes = before.changes(&Settings::of(host)?);
+        if !changes.is_empty() || ran.code != Some(1) {
+            return Err(format!("exit {:?}, changed: {changes:?}\n{}", ran.code, ran.stderr).into());
+        }
+    }
+    Ok(())
 }
 
 /// Whoever the client is going to talk to is known already: a new neighbour is no change of ours.

@@ -12,11 +12,11 @@ use crate::seen::{State, counter, wait_for};
 
 impl Scenario {
     /// Root finds nothing; nobody finds nothing either but can't read the rules.
-    fn all_well(self) -> Scenario {
+    pub(crate) fn all_well(self) -> Scenario {
         self.all_well_but(&|expect| expect.quiet())
     }
 
-    fn all_well_but(self, then: &dyn Fn(Expect) -> Expect) -> Scenario {
+    pub(crate) fn all_well_but(self, then: &dyn Fn(Expect) -> Expect) -> Scenario {
         self.for_root(then(healthy())).for_nobody(then(firewall_unseen()))
     }
 }

@@ -20,7 +20,7 @@ impl Scenario {
     }
 
     /// A process of `s` whose connections to another service are all closed by that one.
-    fn forgetful(self, process: Process, count: usize) -> Scenario {
+    pub(crate) fn forgetful(self, process: Process, count: usize) -> Scenario {
         self.process(
             "r2",
             crate::process::process("closer").listens("0.0.0.0:9000", 4096, Accepts::Closes),

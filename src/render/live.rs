@@ -1,0 +1,142 @@
+//! The ladder while it is still being climbed: one line for each rung, cut to the page.
+
+use crate::model::layer::Layer;
+use crate::model::report::StepEntry;
+use crate::render::account::says_something;
+use crate::render::layout::{pad, pad_left};
+use crate::render::sanitise::prose;
+use crate::render::text::{TIME, fact};
+use crate::render::{Paint, Style, words};
+
+/// How a rung stands that has not settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Under {
+    /// It is its turn.
+    Way,
+    /// It was started before its turn.
+    Early,
+    /// It was started before its turn and has come to its end.
+    Done,
+}
+
+/// Returns the line of a step that was walked; `None` for one that has nothing to tell.
+pub fn settled(entry: &StepEntry, style: &Style) -> Option<String> {
+    if !says_something(entry) {
+        return None;
+    }
+    let (mark, paint) = style.status_mark(entry.status);
+    let time = entry.duration_ms.map(words::duration).unwrap_or_default();
+    let mark = style.paint(paint, mark);
+    Some(line(&mark, entry.layer, &fact(entry), "", &time, style))
+}
+
+/// Returns the line of a step under way; `beat` turns its sign.
+pub fn running(
+    layer: Layer,
+    title: &str,
+    under: Under,
+    elapsed_ms: f64,
+    beat: usize,
+    style: &Style,
+) -> String {
+    let width =
+        console::measure_text_width(style.status_mark(crate::model::report::Status::Pass).0);
+    let sign = match under {
+        Under::Done if style.unicode => "·",
+        Under::Done => "-",
+        Under::Way | Under::Early => turn(beat, style),
+    };
+    let mark = style.paint(Paint::Open, &pad(sign, width));
+    let time = words::elapsed(elapsed_ms);
+    let aside = match under {
+        Under::Way => "",
+        Under::Early | Under::Done => " (early)",
+    };
+    line(&mark, layer, &prose(title), aside, &time, style)
+}
+
+/// Returns the sign that turns.
+pub fn turn(beat: usize, style: &Style) -> &'static str {
+    const ROUND: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+    const PLAIN: [&str; 4] = ["|", "/", "-", "\\"];
+    if style.unicode { ROUND[beat % ROUND.len()] } else { PLAIN[beat % PLAIN.len()] }
+}
+
+fn line(mark: &str, layer: Layer, text: &str, aside: &str, time: &str, style: &Style) -> String {
+    let column = Layer::ALL.iter().map(|layer| layer.name().len()).max().unwrap_or(0);
+    let indent = 2 + console::measure_text_width(mark) + 1 + column + 2;
+    // The last column stays free: a terminal may break the line there.
+    let room = style.page().saturating_sub(indent + 2 + TIME + 1);
+    let kept = room.saturating_sub(aside.len());
+    let tail = if style.unicode { "…" } else { "..." };
+    let text = console::truncate_str(text, kept, tail);
+    let gap = " ".repeat(kept.saturating_sub(console::measure_text_width(&text)));
+    let layer = style.paint(Paint::Faint, &pad(layer.name(), column));
+    let aside = style.paint(Paint::Faint, aside);
+    let time = style.paint(Paint::Faint, &pad_left(time, TIME));
+    let line = format!("  {mark} {layer}  {text}{aside}{gap}  {time}");
+    console::truncate_str(&line, style.width.saturating_sub(1), "").into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::report::Status;
+
+    fn entry(text: &str) -> StepEntry {
+        StepEntry {
+            id: "connect".to_owned(),
+            title: "Open TCP connections".to_owned(),
+            layer: Layer::Transport,
+            probe: Some("tcp_connect".to_owned()),
+            status: Status::Fail,
+            text: Some(text.to_owned()),
+            by_hand: None,
+            started_ms: None,
+            duration_ms: Some(1201.0),
+            args: None,
+            observation: None,
+            unknown: None,
+            branch: None,
+        }
+    }
+
+    #[test]
+    fn a_rung_is_one_line_that_leaves_the_last_column_free() {
+        for width in [20, 48, 80, 120, 200] {
+            for unicode in [true, false] {
+                let style = Style { unicode, ..Style::plain(width) };
+                for text in ["short", &"word ".repeat(60), "日本語 ".repeat(40).as_str()] {
+                    let line = settled(&entry(text), &style).expect("it has a text");
+                    assert!(console::measure_text_width(&line) < width, "{line:?}");
+                    for under in [Under::Way, Under::Early, Under::Done] {
+                        let line = running(Layer::Application, text, under, 6e4, 3, &style);
+                        assert!(console::measure_text_width(&line) < width, "{line:?}");
+                        assert!(unicode || !text.is_ascii() || line.is_ascii(), "{line:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_settled_rung_stands_where_it_ran_with_its_fact_and_time() {
+        let style = Style::plain(80);
+        let ran = running(Layer::Transport, "Open it", Under::Early, 440.0, 0, &style);
+        assert_eq!(
+            ran,
+            "  ⠋ transport    Open it (early)                                          0.4 s"
+        );
+        let line = settled(&entry("5 SYNs, no \u{1b}answer"), &style).expect("a text");
+        assert_eq!(
+            line,
+            "  ✗ transport    5 SYNs, no \\u{1b}answer                                 1.20 s"
+        );
+    }
+
+    #[test]
+    fn a_step_that_only_decides_is_no_rung() {
+        let entry = StepEntry { probe: None, text: None, ..entry("") };
+        assert_eq!(settled(&entry, &Style::plain(80)), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! The terminal on stdin: its modes, and what is typed or pasted.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::sys::termios::{
+    LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+};
+
+/// The modes that the terminal had.
+#[derive(Clone)]
+pub struct Modes(Termios);
+
+impl std::fmt::Debug for Modes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Modes")
+    }
+}
+
+impl Modes {
+    /// Reads the modes of the terminal on stdin; `None` when it is none.
+    pub fn of_stdin() -> Option<Modes> {
+        tcgetattr(io::stdin()).ok().map(Modes)
+    }
+
+    /// Gives the terminal these modes back.
+    pub fn restore(&self) {
+        // A terminal that has gone away has no modes.
+        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0);
+    }
+
+    /// As [`Modes::restore`], and throws away what was typed and not yet read.
+    pub fn restore_and_flush(&self) {
+        let _ = tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.0);
+    }
+
+    /// Hands over every character at once and shows none; Ctrl-C keeps its meaning.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the terminal met.
+    pub fn listen(&self) -> io::Result<()> {
+        let mut modes = self.0.clone();
+        modes.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
+        modes.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+        modes.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+        Ok(tcsetattr(io::stdin(), SetArg::TCSANOW, &modes)?)
+    }
+}
+
+/// Reads what has been typed, past every buffer; empty at the end of input.
+///
+/// # Errors
+///
+/// Returns what reading met.
+pub fn read(most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; most];
+    loop {
+        match nix::unistd::read(io::stdin().as_fd(), &mut bytes) {
+            Ok(count) => {
+                bytes.truncate(count);
+                return Ok(bytes);
+            }
+            Err(nix::errno::Errno::EINTR) => {}
+            // The other side of the terminal has gone.
+            Err(nix::errno::Errno::EIO) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Validators and parsers of others, run on what we wrote.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+/// Whether a program is there. In CI (`TCPDOCTOR_LAB=required`, as for the lab) a missing one is a
+/// failure; elsewhere the test says so and is left out.
+pub(crate) fn is_there(program: &str, package: &str) -> bool {
+    let probe = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    if probe.is_ok() {
+        return true;
+    }
+    let message = format!("{program} is missing: apt-get install {package}");
+    let required = std::env::var_os("TCPDOCTOR_LAB").is_some_and(|value| value == "required");
+    assert!(!required, "{message}");
+    eprintln!("left out: {message}");
+    false
+}
+
+/// A folder of this test's own, removed at the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("tcpdoctor-{}-{nth}", std::process::id()));
+        fs::create_dir(&path).expect("a new folder");
+        Folder(path)
+    }
+
+    /// Writes one file for each text; returns their paths, in order.
+    pub(crate) fn files(&self, extension: &str, texts: &[String]) -> Vec<PathBuf> {
+        let write = |(nth, text): (usize, &String)| {
+            let path = self.0.join(format!("{nth:04}.{extension}"));
+            fs::write(&path, text).expect("a file can be written");
+            path
+        };
+        texts.iter().enumerate().map(write).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn run(program: &str, args: &[&OsStr]) -> Output {
+    Command::new(program).args(args).stdin(Stdio::null()).output().expect("it runs")
+}
+
+/// Validates XML files against Jenkins' schema of JUnit reports.
+pub(crate) fn xmllint(files: &[PathBuf]) {
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/junit-10.xsd");
+    let mut args: Vec<&OsStr> = vec!["--noout".as_ref(), "--huge".as_ref(), "--schema".as_ref()];
+    args.push(schema.as_os_str());
+    args.extend(files.iter().map(|file| file.as_os_str()));
+    let output = run("xmllint", &args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+/// Reads files with a script of python's; it prints one line of JSON for each.
+pub(crate) fn python(script: &str, files: &[PathBuf]) -> Vec<Value> {
+    lines("/usr/bin/python3", &["-c".as_ref(), script.as_ref()], files)
+}
+
+/// Reads files with a script of perl's; it prints one line of JSON for each.
+pub(crate) fn perl(script: &str, files: &[PathBuf]) -> Vec<Value> {
+    lines("perl", &["-e".as_ref(), script.as_ref()], files)
+}
+
+fn lines(program: &str, script: &[&OsStr], files: &[PathBuf]) -> Vec<Value> {
+    let mut args = script.to_vec();
+    args.extend(files.iter().map(|file| file.as_os_str()));
+    let output = run(program, &args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let out = String::from_utf8(output.stdout).expect("UTF-8");
+    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    let values: Vec<Value> = out.lines().map(read).collect();
+    assert_eq!(values.len(), files.len(), "{said}");
+    values
+}
+
+/// Reads JUnit: `[[name, class, [child…], message]…]` of the test cases, and the counts.
+pub(crate) const JUNIT: &str = "
+import json, sys, xml.etree.ElementTree as tree
+for file in sys.argv[1:]:
+    root = tree.parse(file).getroot()
+    suite = root.find('testsuite')
+    cases = [[case.get('name'), case.get('classname'),
+              [child.tag for child in case if child.tag != 'system-out'],
+              [child.get('type') for child in case if child.tag != 'system-out'],
+              [child.get('message') for child in case if child.tag != 'system-out']]
+             for case in suite.findall('testcase')]
+    print(json.dumps({'cases': cases, 'counts': dict(suite.attrib)}))
+";
+
+/// Reads Prometheus' text format with its Python client: `[[family, help, [[labels, value]…]]…]`.
+pub(crate) const PROMETHEUS: &str = "
+import json, sys
+from prometheus_client.parser import text_string_to_metric_families as parse
+for file in sys.argv[1:]:
+    text = open(file, encoding='utf-8', newline='').read()
+    families = [[family.name, family.type, family.documentation,
+                 [[sample.labels, sample.value, sample.timestamp] for sample in family.samples]]
+                for family in parse(text)]
+    print(json.dumps(families))
+";
+
+/// Reads TAP with the parser behind prove. TAP 14 says that a harness for 13 reads it; parsers before
+/// Test::Harness 3.48 refuse the number, so it is lowered for them.
+pub(crate) const TAP: &str = r#"
+use strict; use warnings; use TAP::Parser; use JSON::PP;
+binmode STDOUT, ':raw';
+for my $file (@ARGV) {
+    open my $in, '<:raw', $file or die $!;
+    local $/; my $text = <$in>;
+    $text =~ s/\ATAP version 14\n/TAP version 13\n/ or die "no version";
+    my $parser = TAP::Parser->new({ tap => $text });
+    my (@tests, @other);
+    while (my $result = $parser->next) {
+        if ($result->is_test) {
+            my $text = $result->description; utf8::decode($text);
+            push @tests, [$result->is_actual_ok ? 'ok' : 'not ok', $text, $result->directive];
+        } elsif ($result->is_bailout) { push @other, 'bailout'; }
+        elsif ($result->is_unknown) { push @other, $result->as_string; }
+    }
+    my @errors = $parser->parse_errors;
+    print JSON::PP->new->utf8->canonical->encode(
+        { tests => \@tests, other => \@other, errors => \@errors, planned => $parser->tests_planned }), "\n";
+}
+"#;
