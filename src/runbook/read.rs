@@ -3,7 +3,7 @@
 //! A tree may be put together from several files (`extends`, `include`). Their texts are thought of as
 //! lying one behind the other, so that a place is one number, whatever file it is in; see [`Part`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ use super::extend::Changes;
 use super::problem::{LoadErrors, Problem, Source, did_you_mean, nearest};
 use super::yaml::{Key, Node, Yaml};
 use crate::model::contact::Contact;
+
+/// The most branches, findings, choices and remedies in a list, and parameters.
+const MOST_LISTED: usize = 200;
 
 /// One of the files that a tree is put together from.
 pub(super) struct Part {
@@ -134,6 +137,11 @@ impl Reader {
         found: &str,
         (known, what): (&[&str], &str),
     ) {
+        // What is only counted needs no suggestion, which takes its time among many names.
+        if self.errors.is_full() {
+            self.wrong(code, span, message, None);
+            return;
+        }
         let meant = nearest(found, known).map(str::to_owned);
         let help = did_you_mean(found, known, what);
         self.mistaken(code, span, message, help, meant);
@@ -291,6 +299,21 @@ impl Reader {
         }
     }
 
+    /// Reads a list of things that are compared with each other, which must not be too many.
+    pub(super) fn short_list<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a [Node]> {
+        let items = self.list(node, what)?;
+        self.not_too_many(node, items.len(), what).then_some(items)
+    }
+
+    /// Says so when a list or mapping is longer than any that people write.
+    pub(super) fn not_too_many(&mut self, node: &Node, count: usize, what: &str) -> bool {
+        if count > MOST_LISTED {
+            let message = format!("{what} has more than {MOST_LISTED} entries");
+            self.wrong(Code::BOUNDS, &node.span, message, None);
+        }
+        count <= MOST_LISTED
+    }
+
     /// Reads a list.
     pub(super) fn list<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a [Node]> {
         match &node.value {
@@ -311,11 +334,12 @@ impl Reader {
         let items = self.list(node, what)?;
         let item_name = format!("an item of {what}");
         let mut found: Vec<(&str, &Node)> = Vec::new();
+        let mut seen = HashSet::new();
         for item in items {
             let Some(text) = self.text(item, &item_name) else {
                 continue;
             };
-            if found.iter().any(|(known, _)| *known == text) {
+            if !seen.insert(text) {
                 let message = format!("`{text}` is listed twice in {what}");
                 self.wrong(Code::DUPLICATE_KEY, &item.span, message, None);
                 continue;
@@ -345,7 +369,8 @@ impl Reader {
     /// Reads a text with expressions in it.
     pub(super) fn template(&mut self, node: &Node, what: &str, scope: &Scope) -> Option<Template> {
         let text = self.text(node, what)?;
-        if self.trusted {
+        // What is only counted need not be read.
+        if self.trusted || self.errors.is_full() {
             return Some(Template::lazy(text));
         }
         match Template::parse(text, scope) {
@@ -375,7 +400,7 @@ impl Reader {
         offset: usize,
         scope: &Scope,
     ) -> Option<Expr> {
-        if self.trusted {
+        if self.trusted || self.errors.is_full() {
             return Some(Expr::lazy(source));
         }
         match Expr::compile(source, scope) {
