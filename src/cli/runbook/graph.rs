@@ -48,7 +48,7 @@ pub(super) fn run(
         tree.mark(&report);
         let mut check = Check::of(report, &FailOn::default(), false);
         check.results[0].tree = Some(tree);
-        tree = redaction.check(&check).results.remove(0).tree.unwrap_or_default();
+        tree = redaction.check(&check).into_owned().results.remove(0).tree.unwrap_or_default();
     }
     let map = redaction.write_map(global);
     let ended =
