@@ -60,7 +60,7 @@ fn the_built_in_runbooks_and_diagnoses_are_clean() {
 #[test]
 fn every_lesson_shows_its_mistake_and_how_it_is_right() {
     let mut said = String::new();
-    for lesson in Lesson::all() {
+    for lesson in Lesson::all().filter(|lesson| lesson.place != Place::Targets) {
         for (example, bad) in [(lesson.bad, true), (lesson.good, false)] {
             let text = lesson.place.runbook(example);
             let read = |path: &Path| match path.to_str() {

@@ -179,6 +179,18 @@ fn a_mistake_in_the_defaults_is_told_once() {
     assert_eq!(read(&text).expect_err("a mistake").problems.len(), 1);
 }
 
+#[test]
+fn every_lesson_about_targets_files_shows_its_mistake_and_how_it_is_right() {
+    use crate::runbook::lesson::{Lesson, Place};
+    let lessons = Lesson::all().filter(|lesson| lesson.place == Place::Targets);
+    assert_eq!(lessons.clone().count(), 3);
+    for lesson in lessons {
+        let errors = read(lesson.bad).expect_err("it is wrong");
+        assert_eq!(errors.problems[0].code, lesson.code, "{}", errors.render());
+        assert!(read(lesson.good).is_ok(), "{}", lesson.good);
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[ -~\n\u{e9}]{0,200}") {
