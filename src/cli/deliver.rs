@@ -18,12 +18,18 @@ pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
     check(global)
 }
 
-/// Checks, for a command that does not write results, that only these formats are asked for.
+/// Checks, for a command that shows nothing of a report, that only these formats are asked for, and
+/// no redaction.
 pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     if global.redact {
         return Err(Usage::new("this command cannot redact what it shows")
             .help("--redact goes with diagnose, check and replay"));
     }
+    among(global, formats)
+}
+
+/// Checks that only these formats are asked for.
+pub(super) fn among(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     let asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
     for format in asked {
         if !formats.contains(format) {
