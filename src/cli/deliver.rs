@@ -36,6 +36,23 @@ pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     Ok(())
 }
 
+/// Checks that a code is asked for only of what one can be made of; `objection` says why not.
+pub(super) fn check_code(global: &Global, objection: Option<String>) -> Result<(), Usage> {
+    let mut asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
+    if asked.all(|format| *format != Format::Code) {
+        return Ok(());
+    }
+    let help = "on the server, run tcpdoctor diagnose :5432 --client 10.1.0.2 --format code";
+    if let Some(objection) = objection {
+        return Err(Usage::new(format!("no code can be made: {objection}")).help(help));
+    }
+    if global.redact {
+        return Err(Usage::new("a code cannot be redacted: the other end needs what it holds")
+            .help("leave --redact out"));
+    }
+    Ok(())
+}
+
 /// Writes results in every format that was asked for; returns the exit status, as [`deliver`] does.
 pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
     results_after(global, ended, check, Redaction::of(global))
@@ -56,7 +73,7 @@ pub(super) fn results_after(
 }
 
 /// Tells why the list of what was replaced could not be written.
-fn told(map: Result<(), String>, ended: u8) -> u8 {
+pub(super) fn told(map: Result<(), String>, ended: u8) -> u8 {
     let lost = map.map_err(|message| terminal::complain(&message)).is_err();
     after(ended, lost)
 }
