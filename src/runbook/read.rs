@@ -15,12 +15,9 @@ use super::books::{Found, Origin, UseError};
 use super::code::Code;
 use super::expr::{Expr, ExprError, ExprErrorKind, Scope, Template};
 use super::extend::Changes;
-use super::problem::{LoadErrors, Problem, Source, did_you_mean, nearest};
+use super::problem::{LoadErrors, Source, nearest};
 use super::yaml::{Key, Node, Yaml};
 use crate::model::contact::Contact;
-
-/// The most branches, findings, choices and remedies in a list, and parameters.
-const MOST_LISTED: usize = 200;
 
 /// One of the files that a tree is put together from.
 pub(super) struct Part {
@@ -117,74 +114,6 @@ impl Reader {
         Reader::new(Arc::new(source), &found, false)
     }
 
-    /// Adds a problem.
-    pub(super) fn wrong(
-        &mut self,
-        code: Code,
-        span: &Range<usize>,
-        message: impl Into<String>,
-        help: Option<String>,
-    ) {
-        self.problem(code, span, message.into(), help, None);
-    }
-
-    /// Adds a problem about a name that is none of those known.
-    pub(super) fn misnamed(
-        &mut self,
-        code: Code,
-        span: &Range<usize>,
-        message: String,
-        found: &str,
-        (known, what): (&[&str], &str),
-    ) {
-        // What is only counted needs no suggestion, which takes its time among many names.
-        if self.errors.is_full() {
-            self.wrong(code, span, message, None);
-            return;
-        }
-        let meant = nearest(found, known).map(str::to_owned);
-        let help = did_you_mean(found, known, what);
-        self.mistaken(code, span, message, help, meant);
-    }
-
-    /// Adds a problem; `meant` is what certainly belongs in this place instead.
-    pub(super) fn mistaken(
-        &mut self,
-        code: Code,
-        span: &Range<usize>,
-        message: String,
-        help: String,
-        meant: Option<String>,
-    ) {
-        let before = self.errors.problems.len();
-        self.wrong(code, span, message, Some(help));
-        // Past the bound it was only counted.
-        if let Some(problem) = self.errors.problems.get_mut(before) {
-            problem.meant = meant;
-        }
-    }
-
-    /// Adds a problem that concerns two places.
-    pub(super) fn problem(
-        &mut self,
-        code: Code,
-        span: &Range<usize>,
-        message: String,
-        help: Option<String>,
-        other: Option<(Range<usize>, String)>,
-    ) {
-        self.errors.push(Problem {
-            source: Arc::clone(&self.parts[0].source),
-            span: span.clone(),
-            code,
-            message,
-            label: None,
-            help,
-            meant: None,
-            other,
-        });
-    }
-
     /// Ends reading: everything that was found.
     pub(super) fn everything(mut self) -> LoadErrors {
         self.place();
@@ -276,18 +205,6 @@ impl Reader {
         found
     }
 
-    pub(super) fn type_error(&mut self, node: &Node, what: &str, wanted: &str) {
-        let message = format!("{what} must be {wanted}, not {}", node.value.kind());
-        let help = match (&node.value, wanted) {
-            (Yaml::Bool(_) | Yaml::Int(_) | Yaml::Float(_), "text") => {
-                Some("put it in quotes".to_owned())
-            }
-            (Yaml::Map(_), "text") => Some("a text that begins with { is put in quotes".to_owned()),
-            _ => None,
-        };
-        self.wrong(Code::WRONG_TYPE, &node.span, message, help);
-    }
-
     /// Reads text.
     pub(super) fn text<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a str> {
         match &node.value {
@@ -303,15 +220,6 @@ impl Reader {
     pub(super) fn short_list<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a [Node]> {
         let items = self.list(node, what)?;
         self.not_too_many(node, items.len(), what).then_some(items)
-    }
-
-    /// Says so when a list or mapping is longer than any that people write.
-    pub(super) fn not_too_many(&mut self, node: &Node, count: usize, what: &str) -> bool {
-        if count > MOST_LISTED {
-            let message = format!("{what} has more than {MOST_LISTED} entries");
-            self.wrong(Code::BOUNDS, &node.span, message, None);
-        }
-        count <= MOST_LISTED
     }
 
     /// Reads a list.

@@ -179,6 +179,10 @@ fn with_strange_key(group: &str) -> Option<String> {
         "param" => (Place::Head, "params: {a: {type: int, zzz: 1}}".to_owned()),
         "probe_step" => (Place::Step, format!("{dns}{branches}zzz: 1")),
         "ask_step" => (Place::Step, "ask: A?\nchoices: {a: healthy}\nno_input: healthy\nzzz: 1".to_owned()),
+        "ask_report_step" => (
+            Place::Step,
+            format!("ask: A?\nexpects: server_report\n{branches}no_input: healthy\nzzz: 1"),
+        ),
         "decide_step" => (Place::Step, format!("decide: true\n{branches}zzz: 1")),
         "use_step" => (Place::Step, format!("title: A\nlayer: dns\nuse: connect\n{branches}zzz: 1")),
         "meanwhile" => (Place::Step, format!("{dns}{branches}meanwhile: {{after: 1s, start: [], zzz: 1}}")),

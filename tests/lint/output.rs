@@ -86,6 +86,8 @@ fn json_and_github_name_places_and_codes() {
 #[test]
 fn sarif_satisfies_its_schema() {
     let schema = fs::read_to_string(manifest("tests/formats/sarif-schema-2.1.0.json")).unwrap();
+    // The official file has a pattern that is no regular expression (a `]` too many), twice.
+    let schema = schema.replace("-[a-zA-Z]{2}]?$", "-[a-zA-Z]{2}$");
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for files in [&["invalid", ADVISED][..], &["connect"]] {

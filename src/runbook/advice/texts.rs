@@ -16,7 +16,8 @@ impl<'a> Advisor<'a> {
         };
         self.text(written, written.find("title"), Some(&step.title), &before);
         self.text(written, written.find("by_hand"), step.by_hand.as_ref(), &before);
-        if let Kind::Ask { question, .. } = &step.kind {
+        if let Kind::Ask { question, why, .. } = &step.kind {
+            self.text(written, written.find("why"), why.as_ref(), &before);
             let said = written.find("title").is_none();
             self.text(written, written.find("ask"), said.then_some(question), &before);
         }
