@@ -22,8 +22,13 @@ pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
 pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     if global.redact {
         return Err(Usage::new("this command cannot redact what it shows")
-            .help("--redact goes with diagnose, check and replay"));
+            .help("--redact goes with diagnose, check, replay and runbook graph --report"));
     }
+    only_formats(global, formats)
+}
+
+/// Checks that only these formats are asked for.
+pub(super) fn only_formats(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     let asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
     for format in asked {
         if !formats.contains(format) {

@@ -17,7 +17,7 @@ pub(super) fn run(
 ) -> Result<u8, Usage> {
     // Text is what stdout carries unless told otherwise; of the pictures, Mermaid is text.
     let [mermaid, dot, svg] = Format::PICTURES;
-    deliver::only(global, &[mermaid, dot, svg, Format::Text])?;
+    deliver::only_formats(global, &[mermaid, dot, svg, Format::Text])?;
     if global.runbook.is_some() && runbook.is_some() {
         return Err(Usage::new("two runbooks are named").help("leave --runbook out"));
     }
@@ -48,7 +48,7 @@ pub(super) fn run(
         tree.mark(&report);
         let mut check = Check::of(report, &FailOn::default(), false);
         check.results[0].tree = Some(tree);
-        tree = redaction.check(&check).results.remove(0).tree.unwrap_or_default();
+        tree = redaction.check(&check).into_owned().results.remove(0).tree.unwrap_or_default();
     }
     let map = redaction.write_map(global);
     let ended =
