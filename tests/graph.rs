@@ -46,9 +46,27 @@ fn the_way_of_a_saved_report_needs_no_name() {
 }
 
 #[test]
+fn a_redacted_way_names_nobody() {
+    let arguments = ["--report", "examples/filtered.json", "--format", "svg", "--redact"];
+    let plain = graph(&arguments[..4]);
+    let output = graph(&arguments);
+    assert!(output.status.success(), "{output:?}");
+    assert!(stdout(&output).contains("class=\"way on"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/filtered.json");
+    let report: tcpdoctor::Report =
+        serde_json::from_slice(&std::fs::read(path).expect("the example")).expect("a report");
+    let diagnosis = report.diagnosis.expect("a fault");
+    for secret in [report.target.host, diagnosis.location.address] {
+        let secret = secret.expect("a name");
+        assert!(stdout(&plain).contains(&secret) && !stdout(&output).contains(&secret), "{secret}");
+    }
+}
+
+#[test]
 fn what_cannot_be_drawn_is_said_in_one_message() {
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&[], "which runbook?"),
+        (&["kernel", "--redact"], "no report to redact"),
         (&["conect"], "connect"),
         (&["kernel", "--format", "json"], "does not write json"),
         (&["kernel", "--report", "no-such-file.json"], "there is no such file"),

@@ -374,7 +374,7 @@ fn what_a_reader_needs_is_on_the_page() {
         says(remedy.command.as_deref().unwrap_or_default());
     }
     says("early, beside connect");
-    says("10.4.2.2");
+    says(diagnosis.location.address.as_deref().expect("a fault on the path"));
     assert!(page.contains("class=\"way on"), "the way is drawn");
     // The answer comes before anything else.
     let first = page.find(&escape::text(&diagnosis.summary)).expect("it is there");
