@@ -19,6 +19,7 @@ pub mod rehearse;
 pub mod report;
 #[cfg(test)]
 mod session_tests;
+pub mod story;
 pub mod tally;
 #[cfg(test)]
 mod tests;
@@ -31,4 +32,5 @@ pub use permit::Permit;
 pub use record::record;
 pub use rehearse::rehearse;
 pub use report::replay;
+pub use story::story;
 pub use tally::Tally;
