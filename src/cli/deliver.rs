@@ -65,12 +65,8 @@ pub(super) fn check_code(global: &Global, objection: Option<String>) -> Result<(
     Ok(())
 }
 
-/// Writes results in every format that was asked for; returns the exit status, as [`deliver`] does.
-pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
-    results_after(global, ended, check, Redaction::of(global))
-}
-
-/// Writes results as [`results`] does; in text, with how they came about behind them.
+/// Writes results in every format that was asked for, in text with how they came about behind them;
+/// returns the exit status, as [`deliver`] does.
 pub(super) fn results_told(global: &Global, ended: u8, check: &Check, told: &[Told]) -> u8 {
     let mut redaction = Redaction::of(global);
     let check = redaction.check(check);
@@ -86,7 +82,7 @@ pub(super) fn results_told(global: &Global, ended: u8, check: &Check, told: &[To
     mapped(map, ended)
 }
 
-/// Writes results as [`results`] does, of which some may have been written already: names that were
+/// Writes results as [`results_told`] does, of which some may have been written already: names that were
 /// replaced then keep their pseudonyms.
 pub(super) fn results_after(
     global: &Global,
