@@ -428,8 +428,9 @@ fn killed_at_any_moment_it_leaves_a_complete_file_or_none() {
     let (mut absent, mut present) = (0, 0);
     for nth in 0..60u32 {
         let fresh = nth % 2 == 0;
-        if fresh {
-            let _ = fs::remove_file(&output);
+        match fresh {
+            true => drop(fs::remove_file(&output)),
+            false => fs::write(&output, &whole).expect("own folder"),
         }
         let mut child = start(&[]);
         // Moments all along a run, and a little beyond.

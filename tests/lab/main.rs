@@ -40,6 +40,9 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::run::Mode;
 
+/// A trial that is no scenario.
+type Other = fn() -> Result<(), Failed>;
+
 fn main() -> ExitCode {
     let mut own = std::env::args().skip(1);
     if own.next().as_deref() == Some(process::ARGUMENT) {
@@ -56,7 +59,7 @@ fn main() -> ExitCode {
         "coverage: every diagnosis that a runbook concludes has a scenario",
         || covered,
     )];
-    let others: [(&str, fn() -> Result<(), Failed>); 4] = [
+    let others: [(&str, Other); 4] = [
         (
             "crowd: 500 targets of this machine, each as alone and in order",
             scenarios::crowd::five_hundred,

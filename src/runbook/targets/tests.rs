@@ -182,8 +182,7 @@ fn a_mistake_in_the_defaults_is_told_once() {
 #[test]
 fn every_lesson_about_targets_files_shows_its_mistake_and_how_it_is_right() {
     use crate::runbook::lesson::{Lesson, Place};
-    let lessons: Vec<&Lesson> =
-        Lesson::all().filter(|lesson| lesson.place == Place::Targets).collect();
+    let lessons: Vec<_> = Lesson::all().filter(|lesson| lesson.place == Place::Targets).collect();
     assert_eq!(lessons.len(), 3);
     for lesson in lessons {
         let errors = read(lesson.bad).expect_err("it is wrong");
