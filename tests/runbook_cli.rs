@@ -169,21 +169,25 @@ fn the_resolved_form_is_one_file_that_is_the_same_runbook() {
     let folder = Folder::new("resolved");
     folder.file(
         "mine.yaml",
-        "format: 1\nname: mine\nextends: connect\ninclude: [lib/words.yaml]\nparams: {attempts: {default: 2}}\nsteps:\n  mtu: {disable: echo}\n  greeting: {add: {branches: [{when: result.outcome == \"silent\", conclude: x-a.b}]}}\n  refused:\n    title: Just refused\n    layer: transport\n    decide: true\n    branches: [{else: inconclusive}]\n",
+        "format: 1\nname: mine\nextends: connect\ninclude: [lib/words.yaml]\nparams: {attempts: {default: 2}}\nsteps:\n  mtu: {disable: echo}\n  greeting: {add: {branches: [{when: result.outcome == \"silent\" && target.port == 1, conclude: x-a.b}]}}\n  refused:\n    title: Just refused\n    layer: transport\n    decide: true\n    branches: [{else: inconclusive}]\n",
     );
     folder.file(
         "lib/words.yaml",
-        "format: 1\ndiagnoses:\n  x-a.b: {layer: host, severity: warning, location: target, title: T, summary: \"a: 'b' \\\"c\\\" # d\"}\n",
+        "format: 1\ndiagnoses:\n  # lint: allow TD110\n  x-a.b: {layer: host, severity: warning, location: target, title: T, summary: \"a: 'b' \\\"c\\\" # d\"}\n",
     );
     let resolved = folder.run(&["runbook", "show", "mine.yaml", "--resolved"]);
     assert_eq!(resolved.status, Some(0), "{}", resolved.stderr);
     assert!(!resolved.stdout.contains("extends:") && !resolved.stdout.contains("include:"));
-    folder.file("whole.yaml", &resolved.stdout);
-    let again = folder.run(&["runbook", "show", "whole.yaml", "--resolved"]);
+    folder.file("whole/mine.yaml", &resolved.stdout);
+    // What the author allowed, and what only steps used that are gone, is no news.
+    let linted = folder.run(&["runbook", "lint", "whole/mine.yaml"]);
+    assert!(linted.stdout.contains("nothing to mend"), "{}", linted.stdout);
+    assert!(resolved.stdout.contains("# lint: allow TD110\n"), "{}", resolved.stdout);
+    let again = folder.run(&["runbook", "show", "whole/mine.yaml", "--resolved"]);
     assert_eq!(again.stdout, resolved.stdout, "{}", again.stderr);
     let (mut a, mut b) = (
         folder.run(&["runbook", "show", "mine.yaml", "--format", "json"]).json(),
-        folder.run(&["runbook", "show", "whole.yaml", "--format", "json"]).json(),
+        folder.run(&["runbook", "show", "whole/mine.yaml", "--format", "json"]).json(),
     );
     assert!(a["left_out"].as_array().expect("a list").contains(&"middlebox".into()), "{a}");
     assert_eq!(a["files"].as_array().map(Vec::len), Some(3));

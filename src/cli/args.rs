@@ -21,7 +21,7 @@ use crate::model::target::TargetError;
 use crate::render::Format;
 
 pub(super) use check::{CheckArgs, ExitStyle};
-pub(super) use diagnose::DiagnoseArgs;
+pub(super) use diagnose::{Client, DiagnoseArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,7 +114,7 @@ pub(super) struct Judge {
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
     /// What stdout carries: text, json, ndjson, junit, tap, sarif, github, markdown, nagios,
-    /// prometheus or html
+    /// prometheus, html, or code (what a server tells its client)
     #[arg(long, global = true, default_value = "text", value_name = "FORMAT", value_parser = formats(), hide_default_value = true, hide_possible_values = true)]
     pub(super) format: Format,
     /// Also write the result to a file, for example json=report.json (may be repeated)
@@ -226,13 +226,13 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
 }
 
 fn formats() -> impl TypedValueParser<Value = Format> {
-    let names = Format::ALL.into_iter().chain(Format::PICTURES).map(Format::name);
+    let names = Format::named().map(Format::name);
     let named = |name: String| Format::from_name(&name).ok_or("there is no such format");
     PossibleValuesParser::new(names).try_map(named)
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    let names = Format::ALL.into_iter().chain(Format::PICTURES).map(Format::name);
+    let names = Format::named().map(Format::name);
     Format::from_name(text).ok_or_else(|| suggestion(text, names))
 }
 

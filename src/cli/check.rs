@@ -30,6 +30,7 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
     select::apply(&mut jobs, &args.select, &args.skip)?;
     let fail_on = fail_on::parse(&args.judge.fail_on, runbooks(&jobs))?;
     deliver::check(global)?;
+    deliver::check_code(global, Some("check writes none".to_owned()))?;
     let limits = Limits {
         jobs: at_a_time(args.jobs),
         total: args.total_budget,

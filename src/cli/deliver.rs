@@ -18,17 +18,18 @@ pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
     check(global)
 }
 
-/// Checks, for a command that does not write results, that only these formats are asked for.
+/// Checks, for a command that shows nothing of a report, that only these formats are asked for, and
+/// no redaction.
 pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     if global.redact {
         return Err(Usage::new("this command cannot redact what it shows")
-            .help("--redact goes with diagnose, check, replay and runbook graph --report"));
+            .help("--redact goes with diagnose, check and replay"));
     }
-    only_formats(global, formats)
+    among(global, formats)
 }
 
 /// Checks that only these formats are asked for.
-pub(super) fn only_formats(global: &Global, formats: &[Format]) -> Result<(), Usage> {
+pub(super) fn among(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     let asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
     for format in asked {
         if !formats.contains(format) {
@@ -37,6 +38,23 @@ pub(super) fn only_formats(global: &Global, formats: &[Format]) -> Result<(), Us
             return Err(Usage::new(format!("this command does not write {}", format.name()))
                 .help(format!("it writes {names}; diagnose, check and replay write all formats")));
         }
+    }
+    Ok(())
+}
+
+/// Checks that a code is asked for only of what one can be made of; `objection` says why not.
+pub(super) fn check_code(global: &Global, objection: Option<String>) -> Result<(), Usage> {
+    let mut asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
+    if asked.all(|format| *format != Format::Code) {
+        return Ok(());
+    }
+    let help = "on the server, run tcpdoctor diagnose :5432 --client 10.1.0.2 --format code";
+    if let Some(objection) = objection {
+        return Err(Usage::new(format!("no code can be made: {objection}")).help(help));
+    }
+    if global.redact {
+        return Err(Usage::new("a code cannot be redacted: the other end needs what it holds")
+            .help("leave --redact out"));
     }
     Ok(())
 }

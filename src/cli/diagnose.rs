@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::cli::args::{DiagnoseArgs, Global};
+use crate::cli::args::{Client, DiagnoseArgs, Global};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{
     answers, conversation, deliver, fail_on, other_end, params, permits, runbooks, runtime, status,
@@ -29,12 +29,14 @@ pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
         None => without_target(global, "diagnose")?,
     };
     let mut params = params::bind(&runbook, &global.param)?;
-    if let Some(client) = args.client {
+    if let Some(Client::One(client)) = args.client {
         for_client(client, &mut entry, &runbook, &mut params)?;
     }
     let answers = answers::check(&runbook, &args.answer)?;
     let fail_on = fail_on::parse(&args.judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
+    let elsewhere = target_elsewhere(&entry);
+    deliver::check_code(global, elsewhere)?;
     let target = entry.clone();
     let permit = permits::of(global, &runbook)?;
     permits::tell(global, [&*runbook]);
@@ -55,6 +57,12 @@ pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
     };
     let held = conversation::hold(global, &mut session, &target.input, &fail_on, shown);
     Ok(runtime::run(held).unwrap_or(status::INCONCLUSIVE))
+}
+
+/// Says why a target is no port of this machine.
+fn target_elsewhere(entry: &TargetEntry) -> Option<String> {
+    (entry.host.is_some() || entry.port.is_none())
+        .then(|| format!("{} is no port of this machine (:port)", entry.input))
 }
 
 /// Takes in which client cannot connect to this machine.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cli::args::Global;
 use crate::cli::prompt::{Given, Prompt};
+use crate::cli::redaction::Redaction;
 use crate::cli::{files, other_end, terminal};
 use crate::engine::Session;
 use crate::model::check::Check;
@@ -201,6 +202,7 @@ async fn save(prompt: &Prompt, global: &Global, session: &Session, check: &Check
     let mut tree = drawing::graph(session.runbook());
     tree.mark(report);
     check.results[0].tree = Some(tree);
+    let check = Redaction::of(global).check(&check);
     if let Err(error) = format.write(&check, &terminal::file_style(global), &mut bytes) {
         return prompt.say(&format!("Nothing saved: {error}"));
     }

@@ -11,6 +11,7 @@ use crate::cli::{deliver, fail_on, files, runbooks, status, terminal, trees};
 use crate::engine;
 use crate::model::check::Check;
 use crate::model::report::{Report, SCHEMA};
+use crate::model::server_report::ServerReport;
 
 /// Larger than any report; a bound all the same.
 const MOST_BYTES: u64 = 64 << 20;
@@ -28,6 +29,7 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
     };
     let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
+    deliver::check_code(global, ServerReport::of(&report).err())?;
     if global.runbook.is_none() && runbook.sha256 != report.runbook.sha256 {
         terminal::complain(&format!(
             "note: runbook {} has changed since the report was written; the verdict may differ",

@@ -77,11 +77,20 @@ fn collect(runbook: &Runbook, prefix: &str, found: &mut Vec<Asked>) {
     }
 }
 
-/// Finds the steps that a server's report answers.
+/// Finds the steps that a server's report answers, those of used runbooks included.
 pub fn expecting_server(runbook: &Runbook) -> Vec<String> {
-    let of_server =
-        |step: &&Step| matches!(step.kind, Kind::Ask { expects: Some(Expects::ServerReport), .. });
-    runbook.steps.iter().filter(of_server).map(|step| step.id.clone()).collect()
+    let mut found = Vec::new();
+    for step in &runbook.steps {
+        match &step.kind {
+            Kind::Ask { expects: Some(Expects::ServerReport), .. } => found.push(step.id.clone()),
+            Kind::Use { runbook, .. } => {
+                let inner = expecting_server(runbook).into_iter();
+                found.extend(inner.map(|key| format!("{}/{key}", step.id)));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Reads an answer that was given as text: a choice, or `unknown`.

@@ -6,6 +6,7 @@
 
 mod account;
 mod check_text;
+mod code;
 mod diagnosis;
 mod github;
 pub mod graph;
@@ -66,6 +67,8 @@ pub enum Format {
     Prometheus,
     /// One self-contained page.
     Html,
+    /// What a server sees of its port, as a few lines to be carried to the client.
+    Code,
     /// A runbook's tree as a Mermaid flowchart.
     Mermaid,
     /// A runbook's tree in Graphviz' language.
@@ -78,7 +81,7 @@ impl Format {
     /// The formats that show a runbook's tree and no results.
     pub const PICTURES: [Format; 3] = [Format::Mermaid, Format::Dot, Format::Svg];
 
-    /// Every format for results.
+    /// Every format for any results.
     pub const ALL: [Format; 11] = [
         Format::Text,
         Format::Json,
@@ -92,6 +95,11 @@ impl Format {
         Format::Prometheus,
         Format::Html,
     ];
+
+    /// Every format that has a name.
+    pub fn named() -> impl Iterator<Item = Format> + Clone {
+        Self::ALL.into_iter().chain([Format::Code]).chain(Self::PICTURES)
+    }
 
     /// Returns the name used on the command line.
     pub fn name(self) -> &'static str {
@@ -107,6 +115,7 @@ impl Format {
             Format::Nagios => "nagios",
             Format::Prometheus => "prometheus",
             Format::Html => "html",
+            Format::Code => "code",
             Format::Mermaid => "mermaid",
             Format::Dot => "dot",
             Format::Svg => "svg",
@@ -115,8 +124,7 @@ impl Format {
 
     /// Finds a format by its [`name`](Self::name).
     pub fn from_name(name: &str) -> Option<Format> {
-        let mut all = Self::ALL.into_iter().chain(Self::PICTURES);
-        all.find(|format| format.name() == name)
+        Self::named().find(|format| format.name() == name)
     }
 
     /// Writes the results; a picture, the trees that they went through.
@@ -137,6 +145,7 @@ impl Format {
             Format::Nagios => nagios::write(check, out),
             Format::Prometheus => prometheus::write(check, out),
             Format::Html => html::write(check, style, out),
+            Format::Code => code::write(check, out),
             Format::Mermaid | Format::Dot | Format::Svg => {
                 let mut trees = check.results.iter().filter_map(|result| result.tree.as_ref());
                 trees.try_for_each(|tree| graph::write(tree, self, out))

@@ -138,7 +138,9 @@ impl Reader {
         }
         let scope = if self.trusted { Scope::open() } else { self.scope(&params, entries) };
         let ids: Vec<String> = entries.iter().map(|(key, _)| key.name.clone()).collect();
-        let around = Around { steps: &ids, catalogue: &catalogue, uses: false };
+        let places = ids.iter().enumerate().rev();
+        let index = places.map(|(at, id)| (id.as_str(), at)).collect();
+        let around = Around { steps: &ids, index: &index, catalogue: &catalogue, uses: false };
         let mut drafts = Vec::with_capacity(entries.len());
         for (key, node) in entries {
             let draft = self.step(key, node, &scope, &around);

@@ -17,6 +17,7 @@ use super::code::Code;
 use super::expr::escape;
 use super::load::{FileText, Library, LoadError, reader};
 use super::problem::{LoadErrors, did_you_mean};
+use super::whole::Texts;
 use super::yaml::{self, Node};
 use crate::model::report::Shadow;
 
@@ -318,19 +319,23 @@ impl Books<'_> {
     }
 
     pub(super) fn parse(&mut self, found: &Found) -> Result<Runbook, LoadErrors> {
-        self.parse_whole(found).map(|(runbook, _)| runbook)
+        self.parse_whole(found).map(|(runbook, ..)| runbook)
     }
 
-    /// Checks a runbook; also returns the tree that it was read from.
-    pub(super) fn parse_whole(&mut self, found: &Found) -> Result<(Runbook, Node), LoadErrors> {
+    /// Checks a runbook; also returns the tree that it was read from, and the files behind that.
+    pub(super) fn parse_whole(
+        &mut self,
+        found: &Found,
+    ) -> Result<(Runbook, Node, Texts), LoadErrors> {
         let trusted = matches!(found.origin, Origin::Builtin(_)) && !found.checked;
         let mut reader = reader(found, trusted);
         self.open.push(found.origin.clone());
         let root = reader.tree(&found.text, 0);
         let root = root.and_then(|root| reader.put_together(root, self));
         let whole = root.and_then(|root| Some((reader.runbook(&root, found, self)?, root)));
+        let texts = Texts::of(&reader.parts);
         self.open.pop();
-        reader.finish(whole)
+        reader.finish(whole).map(|(runbook, root)| (runbook, root, texts))
     }
 }
 

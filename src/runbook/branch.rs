@@ -1,5 +1,6 @@
 //! Arms of steps: conditions, where they lead, and what they conclude.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::code::Code;
@@ -49,6 +50,8 @@ const ARM_KEYS: [&str; 11] = [
 pub(super) struct Around<'a> {
     /// The steps' ids in order.
     pub(super) steps: &'a [String],
+    /// Their positions; of an id that is written twice, the first.
+    pub(super) index: &'a HashMap<&'a str, usize>,
     /// The diagnoses.
     pub(super) catalogue: &'a Catalogue,
     /// Whether these are the arms of a step that uses another runbook.
@@ -58,7 +61,7 @@ pub(super) struct Around<'a> {
 impl Around<'_> {
     /// Finds a step by its id.
     pub(super) fn step(&self, id: &str) -> Option<usize> {
-        self.steps.iter().position(|known| known == id)
+        self.index.get(id).copied()
     }
 }
 
@@ -76,7 +79,7 @@ impl Reader {
     pub(super) fn branches(&mut self, node: &Node, scope: &Scope, around: &Around<'_>) -> Vec<Arm> {
         let mut arms = Vec::new();
         let mut closed: Option<Range<usize>> = None;
-        let Some(items) = self.list(node, "`branches`") else {
+        let Some(items) = self.short_list(node, "`branches`") else {
             self.astray = true;
             return arms;
         };
@@ -288,7 +291,7 @@ impl Reader {
         let mut known = vec!["when", "note"];
         known.extend(CONCLUSION_KEYS);
         let mut notes = Vec::new();
-        for item in self.list(node, "`findings`").unwrap_or_default() {
+        for item in self.short_list(node, "`findings`").unwrap_or_default() {
             let Some(fields) = self.fields(item, "a finding", &known) else {
                 continue;
             };

@@ -19,6 +19,9 @@ pub(super) struct Change {
 
 /// Returns the change for each problem, where there is one.
 pub(super) fn changes(text: &str, source: &str, problems: &[Problem]) -> Vec<Option<Change>> {
+    if problems.is_empty() {
+        return Vec::new();
+    }
     let file = File { text, root: yaml::parse(text).ok() };
     let own = |problem: &&Problem| problem.source.name == source && problem.source.text == text;
     problems.iter().map(|problem| Some(problem).filter(own).and_then(|p| file.change(p))).collect()

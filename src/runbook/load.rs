@@ -127,8 +127,8 @@ pub fn resolved(name: &str, library: Library<'_>) -> Result<String, LoadError> {
     let mut found = books.find(name, None)?;
     // What is part of the program is checked as well: the tree is needed.
     found.checked = true;
-    let (runbook, root) = books.parse_whole(&found).map_err(LoadError::Invalid)?;
-    Ok(super::whole::write(&root, &runbook))
+    let (runbook, root, texts) = books.parse_whole(&found).map_err(LoadError::Invalid)?;
+    Ok(super::whole::write(&root, &runbook, &texts))
 }
 
 /// Says whether a text is that of the built-in runbook of this name: then a file with it hides nothing.

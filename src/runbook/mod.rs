@@ -24,6 +24,7 @@ mod branch;
 pub mod builtin;
 mod catalogue;
 pub mod code;
+mod complain;
 mod conclusion;
 pub mod drawing;
 pub mod expr;

@@ -11,6 +11,8 @@ use crate::model::lint;
 
 /// The distance in bytes from which on two places are not shown together.
 const FAR: usize = 64 << 10;
+/// The most bytes of a file that are shown for one problem.
+const LONGEST_SHOWN: usize = 16 << 10;
 /// The most problems that are kept for one file; the rest is counted.
 const MOST: usize = 100;
 
@@ -71,6 +73,18 @@ impl Problem {
         self.render(&if colour { Renderer::styled() } else { Renderer::plain() })
     }
 
+    /// Shows the problem without its line: for lines that nobody wrote to be read.
+    fn without_lines(&self) -> String {
+        let (line, column) = position(&self.source.text, self.span.start);
+        let (code, level) = (self.code.name(), self.code.level().name());
+        let (message, name) = (shown(&self.message), shown(&self.source.name));
+        let mut text = format!("{level}[{code}]: {message}\n --> {name}:{line}:{column}");
+        if let Some(help) = &self.help {
+            text.push_str(&format!("\n  = help: {}", shown(help)));
+        }
+        text
+    }
+
     fn render(&self, renderer: &Renderer) -> String {
         // The lines between two places are only looked at when the places are near each other.
         let near = |span: &&Range<usize>| span.start.abs_diff(self.span.start) < FAR;
@@ -80,6 +94,9 @@ impl Problem {
                 (first.min(span.start), last.max(span.start))
             });
         let (lines, from, line) = window(&self.source.text, first, last);
+        if lines.len() > LONGEST_SHOWN {
+            return self.without_lines();
+        }
         let text = visible(lines);
         let clamp = |span: &Range<usize>| {
             let within = |at: usize| boundary(&text, at.saturating_sub(from).min(text.len()));
@@ -239,6 +256,11 @@ pub(crate) fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// Finds the nearest known name, and another that is as near.
 fn near<'a>(found: &str, known: &[&'a str]) -> (Option<&'a str>, Option<&'a str>) {
+    // A long text is no slip of the finger, and comparing it costs its length squared.
+    const LONGEST: usize = 100;
+    if found.len() > LONGEST {
+        return (None, None);
+    }
     let mut best: Option<(f64, &str)> = None;
     let mut second: Option<(f64, &str)> = None;
     for name in known {

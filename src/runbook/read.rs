@@ -3,7 +3,7 @@
 //! A tree may be put together from several files (`extends`, `include`). Their texts are thought of as
 //! lying one behind the other, so that a place is one number, whatever file it is in; see [`Part`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::books::{Found, Origin, UseError};
 use super::code::Code;
 use super::expr::{Expr, ExprError, ExprErrorKind, Scope, Template};
 use super::extend::Changes;
-use super::problem::{LoadErrors, Problem, Source, did_you_mean, nearest};
+use super::problem::{LoadErrors, Source, nearest};
 use super::yaml::{Key, Node, Yaml};
 use crate::model::contact::Contact;
 
@@ -114,69 +114,6 @@ impl Reader {
         Reader::new(Arc::new(source), &found, false)
     }
 
-    /// Adds a problem.
-    pub(super) fn wrong(
-        &mut self,
-        code: Code,
-        span: &Range<usize>,
-        message: impl Into<String>,
-        help: Option<String>,
-    ) {
-        self.problem(code, span, message.into(), help, None);
-    }
-
-    /// Adds a problem about a name that is none of those known.
-    pub(super) fn misnamed(
-        &mut self,
-        code: Code,
-        span: &Range<usize>,
-        message: String,
-        found: &str,
-        (known, what): (&[&str], &str),
-    ) {
-        let meant = nearest(found, known).map(str::to_owned);
-        let help = did_you_mean(found, known, what);
-        self.mistaken(code, span, message, help, meant);
-    }
-
-    /// Adds a problem; `meant` is what certainly belongs in this place instead.
-    pub(super) fn mistaken(
-        &mut self,
-        code: Code,
-        span: &Range<usize>,
-        message: String,
-        help: String,
-        meant: Option<String>,
-    ) {
-        let before = self.errors.problems.len();
-        self.wrong(code, span, message, Some(help));
-        // Past the bound it was only counted.
-        if let Some(problem) = self.errors.problems.get_mut(before) {
-            problem.meant = meant;
-        }
-    }
-
-    /// Adds a problem that concerns two places.
-    pub(super) fn problem(
-        &mut self,
-        code: Code,
-        span: &Range<usize>,
-        message: String,
-        help: Option<String>,
-        other: Option<(Range<usize>, String)>,
-    ) {
-        self.errors.push(Problem {
-            source: Arc::clone(&self.parts[0].source),
-            span: span.clone(),
-            code,
-            message,
-            label: None,
-            help,
-            meant: None,
-            other,
-        });
-    }
-
     /// Ends reading: everything that was found.
     pub(super) fn everything(mut self) -> LoadErrors {
         self.place();
@@ -268,18 +205,6 @@ impl Reader {
         found
     }
 
-    pub(super) fn type_error(&mut self, node: &Node, what: &str, wanted: &str) {
-        let message = format!("{what} must be {wanted}, not {}", node.value.kind());
-        let help = match (&node.value, wanted) {
-            (Yaml::Bool(_) | Yaml::Int(_) | Yaml::Float(_), "text") => {
-                Some("put it in quotes".to_owned())
-            }
-            (Yaml::Map(_), "text") => Some("a text that begins with { is put in quotes".to_owned()),
-            _ => None,
-        };
-        self.wrong(Code::WRONG_TYPE, &node.span, message, help);
-    }
-
     /// Reads text.
     pub(super) fn text<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a str> {
         match &node.value {
@@ -289,6 +214,12 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// Reads a list of things that are compared with each other, which must not be too many.
+    pub(super) fn short_list<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a [Node]> {
+        let items = self.list(node, what)?;
+        self.not_too_many(node, items.len(), what).then_some(items)
     }
 
     /// Reads a list.
@@ -311,11 +242,12 @@ impl Reader {
         let items = self.list(node, what)?;
         let item_name = format!("an item of {what}");
         let mut found: Vec<(&str, &Node)> = Vec::new();
+        let mut seen = HashSet::new();
         for item in items {
             let Some(text) = self.text(item, &item_name) else {
                 continue;
             };
-            if found.iter().any(|(known, _)| *known == text) {
+            if !seen.insert(text) {
                 let message = format!("`{text}` is listed twice in {what}");
                 self.wrong(Code::DUPLICATE_KEY, &item.span, message, None);
                 continue;
@@ -345,7 +277,8 @@ impl Reader {
     /// Reads a text with expressions in it.
     pub(super) fn template(&mut self, node: &Node, what: &str, scope: &Scope) -> Option<Template> {
         let text = self.text(node, what)?;
-        if self.trusted {
+        // What is only counted need not be read.
+        if self.trusted || self.errors.is_full() {
             return Some(Template::lazy(text));
         }
         match Template::parse(text, scope) {
@@ -375,7 +308,7 @@ impl Reader {
         offset: usize,
         scope: &Scope,
     ) -> Option<Expr> {
-        if self.trusted {
+        if self.trusted || self.errors.is_full() {
             return Some(Expr::lazy(source));
         }
         match Expr::compile(source, scope) {

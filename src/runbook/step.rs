@@ -320,7 +320,7 @@ impl Reader {
         let start = self.need(fields, node, what, "start")?;
         let (mut steps, mut places) = (Vec::new(), Vec::new());
         for (id, node) in self.texts(start, "`start`").unwrap_or_default() {
-            match around.steps.iter().position(|known| known == id) {
+            match around.step(id) {
                 Some(_) if id == own => {
                     let message = "a step cannot start itself early";
                     self.wrong(Code::LEADS, &node.span, message, None);

@@ -17,7 +17,7 @@ pub(in crate::cli) struct DiagnoseArgs {
     pub(in crate::cli) answer: Vec<(String, String)>,
     /// With :port, the client that cannot connect, by the address that it comes from
     #[arg(long, value_name = "ADDRESS", value_parser = client)]
-    pub(in crate::cli) client: Option<IpAddr>,
+    pub(in crate::cli) client: Option<Client>,
     /// What a run on the server saw of the port: its --format code or json; - for stdin
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) server_report: Option<String>,
@@ -28,7 +28,23 @@ pub(in crate::cli) struct DiagnoseArgs {
     pub(in crate::cli) judge: Judge,
 }
 
-fn client(text: &str) -> Result<IpAddr, String> {
+/// A client: one, or any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Client {
+    /// By the address that it comes from.
+    One(IpAddr),
+    /// Nobody in particular.
+    Any,
+}
+
+fn client(text: &str) -> Result<Client, String> {
+    if text == "any" {
+        return Ok(Client::Any);
+    }
     let bare = text.trim_matches(['[', ']']);
-    bare.parse().map_err(|_| "write an IPv4 or IPv6 address, without a port".to_owned())
+    let bare = bare.split('%').next().unwrap_or(bare);
+    let address = bare.parse::<IpAddr>();
+    address
+        .map(|address| Client::One(address.to_canonical()))
+        .map_err(|_| "write an IPv4 or IPv6 address, without a port".to_owned())
 }

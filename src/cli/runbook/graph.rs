@@ -17,7 +17,7 @@ pub(super) fn run(
 ) -> Result<u8, Usage> {
     // Text is what stdout carries unless told otherwise; of the pictures, Mermaid is text.
     let [mermaid, dot, svg] = Format::PICTURES;
-    deliver::only_formats(global, &[mermaid, dot, svg, Format::Text])?;
+    deliver::among(global, &[mermaid, dot, svg, Format::Text])?;
     if global.runbook.is_some() && runbook.is_some() {
         return Err(Usage::new("two runbooks are named").help("leave --runbook out"));
     }

@@ -120,7 +120,10 @@ fn each_source(book: &Runbook, see: &mut dyn FnMut(&str)) {
         step.by_hand.iter().for_each(|text| see(text.source()));
         match &step.kind {
             Kind::Probe { with, .. } | Kind::Use { with, .. } => each_arg(with, see),
-            Kind::Ask { question, .. } => see(question.source()),
+            Kind::Ask { question, why, .. } => {
+                see(question.source());
+                why.iter().for_each(|text| see(text.source()));
+            }
             Kind::Decide => {}
         }
         for note in &step.findings {

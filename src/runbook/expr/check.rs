@@ -12,6 +12,9 @@ use super::{ExprError, ExprErrorKind, Scope};
 use crate::model::types::{Record, Type};
 use crate::runbook::problem::{did_you_mean, nearest};
 
+/// The most mistakes of one expression that are told.
+const MOST_ERRORS: usize = 20;
+
 /// Checks an expression, marks which of its fields may be null, and returns its type.
 pub(super) fn check(ast: &mut Ast, source: &str, scope: &Scope) -> Result<Type, Vec<ExprError>> {
     let mut checker = Checker { source, scope, locals: Vec::new(), errors: Vec::new() };
@@ -34,7 +37,9 @@ impl Checker<'_> {
         message: String,
         help: Option<String>,
     ) -> Type {
-        self.errors.push(ExprError { span: span.clone(), kind, message, help, meant: None });
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(ExprError { span: span.clone(), kind, message, help, meant: None });
+        }
         Type::Any
     }
 
@@ -47,6 +52,9 @@ impl Checker<'_> {
         found: &str,
         (known, what): (&[&str], &str),
     ) -> Type {
+        if self.errors.len() >= MOST_ERRORS {
+            return Type::Any;
+        }
         let help = Some(did_you_mean(found, known, what));
         let meant = nearest(found, known).map(str::to_owned);
         self.errors.push(ExprError { span: span.clone(), kind, message, help, meant });
