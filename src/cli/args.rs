@@ -74,6 +74,9 @@ pub(super) enum Command {
     Replay {
         /// The report, as --format json wrote it; - for stdin
         file: String,
+        /// Also tell in prose how the result came about
+        #[arg(long)]
+        explain: bool,
         #[command(flatten)]
         judge: Judge,
     },
@@ -82,9 +85,9 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: RunbookCommand,
     },
-    /// Explain a diagnosis, a probe, or a field of a probe; without ID, list them
+    /// Explain a diagnosis, a probe, or a field or outcome of a probe; without ID, list them
     Explain {
-        /// For example tcp.timeout_filtered, tcp_connect or tcp_connect.rst_ttl
+        /// For example tcp.timeout_filtered, tcp_connect, tcp_connect.rst_ttl or refused
         id: Option<String>,
     },
     /// Write the completions of a shell to stdout

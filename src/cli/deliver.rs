@@ -9,7 +9,8 @@ use crate::cli::redaction::{self, Redaction};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{files as file, status, terminal};
 use crate::model::check::{Check, CheckResult};
-use crate::render::{Format, Style, nagios, ndjson};
+use crate::model::story::Told;
+use crate::render::{Format, Style, nagios, ndjson, story};
 
 /// Checks, for a command that shows a page rather than results, that only text and JSON are asked
 /// for, and what [`check`] checks.
@@ -42,10 +43,15 @@ pub(super) fn among(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     Ok(())
 }
 
+/// Whether a format is asked for, on stdout or in a file.
+pub(super) fn asks_for(global: &Global, format: Format) -> bool {
+    let mut asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
+    asked.any(|asked| *asked == format)
+}
+
 /// Checks that a code is asked for only of what one can be made of; `objection` says why not.
 pub(super) fn check_code(global: &Global, objection: Option<String>) -> Result<(), Usage> {
-    let mut asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
-    if asked.all(|format| *format != Format::Code) {
+    if !asks_for(global, Format::Code) {
         return Ok(());
     }
     let help = "on the server, run tcpdoctor diagnose :5432 --client 10.1.0.2 --format code";
@@ -64,6 +70,22 @@ pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
     results_after(global, ended, check, Redaction::of(global))
 }
 
+/// Writes results as [`results`] does; in text, with how they came about behind them.
+pub(super) fn results_told(global: &Global, ended: u8, check: &Check, told: &[Told]) -> u8 {
+    let mut redaction = Redaction::of(global);
+    let check = redaction.check(check);
+    let map = redaction.write_map(global);
+    let ended = deliver(global, ended, |format, style, out| {
+        format.write(&check, style, out)?;
+        if format == Format::Text && !told.is_empty() {
+            story::write(told, style, out)
+        } else {
+            Ok(())
+        }
+    });
+    mapped(map, ended)
+}
+
 /// Writes results as [`results`] does, of which some may have been written already: names that were
 /// replaced then keep their pseudonyms.
 pub(super) fn results_after(
@@ -75,11 +97,11 @@ pub(super) fn results_after(
     let check = redaction.check(check);
     let map = redaction.write_map(global);
     let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
-    told(map, ended)
+    mapped(map, ended)
 }
 
 /// Tells why the list of what was replaced could not be written.
-pub(super) fn told(map: Result<(), String>, ended: u8) -> u8 {
+pub(super) fn mapped(map: Result<(), String>, ended: u8) -> u8 {
     let lost = map.map_err(|message| terminal::complain(&message)).is_err();
     after(ended, lost)
 }
@@ -127,7 +149,7 @@ pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: Stream) ->
     let write =
         |format: Format, style: &Style, out: &mut dyn Write| format.write(&check, style, out);
     let lost = to_files(global, &write) || stream.lost.get();
-    told(map, after(ended, lost))
+    mapped(map, after(ended, lost))
 }
 
 /// Writes the result in every format that was asked for; returns the exit status, which is no longer

@@ -11,10 +11,11 @@ use crate::cli::{
     answers, conversation, deliver, fail_on, other_end, params, permits, runbooks, runtime, status,
     trees,
 };
-use crate::engine::{Plan, Session};
+use crate::engine::{Plan, Session, story};
 use crate::model::check::Check;
 use crate::model::report::{TargetEntry, Vantage};
 use crate::model::target::{Host, Target};
+use crate::render::Format;
 use crate::runbook::Runbook;
 use crate::sys::caps;
 
@@ -35,6 +36,7 @@ pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
     let answers = answers::check(&runbook, &args.answer)?;
     let fail_on = fail_on::parse(&args.judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
+    explains(global, args.explain)?;
     let elsewhere = target_elsewhere(&entry);
     deliver::check_code(global, elsewhere)?;
     let target = entry.clone();
@@ -43,6 +45,10 @@ pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
     let (book, budget) = (Arc::clone(&runbook), global.budget());
     let plan = Plan { target: entry, vantage: vantage(), runbook, params, budget, permit };
     let mut session = Session::new(plan);
+    // The other end wants to know all that can be known.
+    if args.client.is_some() || deliver::asks_for(global, Format::Code) {
+        session.linger();
+    }
     for (step, reply) in answers {
         if let Some(outcome) = reply.outcome() {
             session.learn(&step, outcome);
@@ -53,10 +59,22 @@ pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
     }
     let shown = |check: &mut Check, ended: u8| -> u8 {
         trees::draw(global, check, [&*book]);
-        deliver::results(global, ended, check)
+        let report = check.results.first().and_then(|result| result.report.as_ref());
+        let told = report.filter(|_| args.explain).map(|report| story(report, &book));
+        deliver::results_told(global, ended, check, &told.unwrap_or_default())
     };
     let held = conversation::hold(global, &mut session, &target.input, &fail_on, shown);
     Ok(runtime::run(held).unwrap_or(status::INCONCLUSIVE))
+}
+
+/// Checks that there is text to explain in.
+pub(super) fn explains(global: &Global, explain: bool) -> Result<(), Usage> {
+    let problem = match explain {
+        true if !deliver::asks_for(global, Format::Text) => "--explain adds to text alone",
+        true if global.redact => "--explain tells every value, and --redact replaces them",
+        _ => return Ok(()),
+    };
+    Err(Usage::new(problem).help("leave one of them out"))
 }
 
 /// Says why a target is no port of this machine.

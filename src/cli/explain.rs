@@ -1,7 +1,8 @@
-//! `tcpdoctor explain ID`: a diagnosis, a probe, a field of a probe, a kernel parameter, a lint code or
+//! `tcpdoctor explain ID`: a diagnosis, a probe, a field or outcome of a probe, a kernel parameter, a lint code or
 //! a key of runbooks.
 
 mod authoring;
+mod evidence;
 
 use std::sync::Arc;
 
@@ -94,6 +95,9 @@ fn page(id: &str, catalogue: &Catalogue) -> Result<Page, Usage> {
     {
         return Ok(page);
     }
+    if let Some(page) = evidence::word(id).or_else(|| evidence::bare_word(id)) {
+        return Ok(page);
+    }
     Err(unknown(id, catalogue, probe.map(|(spec, _)| spec)))
 }
 
@@ -103,6 +107,7 @@ fn unknown(id: &str, catalogue: &Catalogue, spec: Option<&Spec>) -> Usage {
     known.extend(REGISTRY.iter().map(|spec| spec.id.to_owned()));
     known.extend(PARAMETERS.iter().map(|parameter| parameter.name.to_owned()));
     known.extend(authoring::names());
+    known.extend(evidence::words());
     if let Some(spec) = spec {
         let (args, result) = ((spec.args)(), (spec.result)());
         let fields = result.fields.into_iter().chain(args.fields);
@@ -132,6 +137,7 @@ fn diagnosis(entry: &Entry) -> Page {
         Part::Heading("What a report says".to_owned()),
         Part::Text(shown(entry.summary.source())),
     ];
+    parts.extend(evidence::of_diagnosis(&entry.id));
     if !entry.remedies.is_empty() {
         parts.push(Part::Heading("What to do".to_owned()));
     }

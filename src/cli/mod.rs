@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
         Command::Probe { name, target, with } => {
             probe::run(global, name.as_deref(), target.as_deref(), with)
         }
-        Command::Replay { file, judge } => replay::run(global, file, judge),
+        Command::Replay { file, explain, judge } => replay::run(global, file, judge, *explain),
         Command::Runbook { command } => runbook::run(global, command),
         Command::Completions { shell } => Ok(manual::completions(*shell)),
         Command::Man { directory } => manual::man(directory.as_deref()),

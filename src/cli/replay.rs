@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cli::args::{Global, Judge};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, fail_on, files, runbooks, status, terminal, trees};
+use crate::cli::{deliver, diagnose, fail_on, files, runbooks, status, terminal, trees};
 use crate::engine;
 use crate::model::check::Check;
 use crate::model::report::{Report, SCHEMA};
@@ -17,7 +17,7 @@ use crate::model::server_report::ServerReport;
 const MOST_BYTES: u64 = 64 << 20;
 
 /// Replays a report; returns the exit status.
-pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usage> {
+pub(super) fn run(global: &Global, file: &str, judge: &Judge, explain: bool) -> Result<u8, Usage> {
     if global.budget.is_some() || global.v4 || global.v6 || !global.param.is_empty() {
         return Err(Usage::new("--budget, --param, -4 and -6 change nothing about a saved report")
             .help("leave them out, or run diagnose again with them"));
@@ -29,6 +29,7 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
     };
     let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
+    diagnose::explains(global, explain)?;
     deliver::check_code(global, ServerReport::of(&report).err())?;
     if global.runbook.is_none() && runbook.sha256 != report.runbook.sha256 {
         terminal::complain(&format!(
@@ -37,9 +38,10 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge) -> Result<u8, Usag
         ));
     }
     let replayed = engine::replay(&report, &runbook);
+    let told = if explain { engine::story(&replayed, &runbook) } else { Vec::new() };
     let mut check = Check::of(replayed, &fail_on, false);
     trees::draw(global, &mut check, [&*runbook]);
-    Ok(deliver::results(global, status::of(&check, None), &check))
+    Ok(deliver::results_told(global, status::of(&check, None), &check, &told))
 }
 
 /// Reads a saved report; `-` is stdin.

@@ -91,6 +91,8 @@ pub struct Session {
     worked: Duration,
     /// The question about the other end that the last walk came by and nobody has answered.
     other_end: Option<Question>,
+    /// Whether probes that were started early are waited for, though the walk does not need them.
+    lingers: bool,
 }
 
 impl Session {
@@ -105,7 +107,14 @@ impl Session {
             started_at: clock::utc_now(),
             worked: Duration::ZERO,
             other_end: None,
+            lingers: false,
         }
+    }
+
+    /// Waits for every probe that was started, so that the report holds what they saw even where the
+    /// walk does not need it.
+    pub fn linger(&mut self) {
+        self.lingers = true;
     }
 
     /// Takes in what a step saw, before the walk comes to it: an answer, a server's report.
@@ -169,6 +178,15 @@ impl Session {
             let walk = walk(&runbook, &self.base, &course.facts);
             told = tell(&walk, told, &course.facts, &mut on_event);
             let (need, early) = match &walk.effect {
+                Effect::Done(_) if self.lingers && over.is_none() && !course.probes.is_empty() => {
+                    tokio::select! {
+                        biased;
+                        () = &mut interrupt => over = Some(Why::Interrupted),
+                        Some(done) = course.probes.next() => course.finish(done, &mut on_event),
+                        () = &mut budget => over = Some(Why::Budget),
+                    }
+                    continue;
+                }
                 Effect::Done(_) => break walk,
                 Effect::Run(need, early) => (need, early),
                 Effect::Ask(question) => {

@@ -294,7 +294,7 @@ impl<'a> Witness<'a> {
     }
 }
 
-fn tried(when: &Expr, names: &Bindings) -> Tried {
+pub(super) fn tried(when: &Expr, names: &Bindings) -> Tried {
     let (known, reads) = when.traced(names);
     let inner = |path: &str| reads.iter().any(|read| read.path.starts_with(&format!("{path}.")));
     let mut read: Vec<Reading> = Vec::new();

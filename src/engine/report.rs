@@ -43,7 +43,10 @@ pub fn replay(report: &Report, runbook: &Runbook) -> Report {
 }
 
 /// The report's own parameters where the runbook still has them, else the runbook's defaults.
-fn params_for(report: &Report, runbook: &Runbook) -> serde_json::Map<String, serde_json::Value> {
+pub(super) fn params_for(
+    report: &Report,
+    runbook: &Runbook,
+) -> serde_json::Map<String, serde_json::Value> {
     let value = |name: &str| report.params.get(name).cloned();
     let params = runbook.params.iter();
     params

@@ -297,3 +297,14 @@ fn what_the_server_could_not_see_decides_nothing() {
         assert_eq!(report(&book, &known).verdict, verdict, "{why}");
     }
 }
+
+#[test]
+fn who_lingers_hears_what_was_started_early_and_the_walk_stays_the_same() {
+    let mut hasty = session(book(WAITS));
+    let mut patient = session(book(WAITS));
+    patient.linger();
+    let (hasty, patient) = (unasked(&mut hasty), unasked(&mut patient));
+    assert_eq!((&hasty.path, &hasty.verdict), (&patient.path, &patient.verdict));
+    let third = |report: &Report| report.steps.iter().find(|step| step.id == "c").cloned();
+    assert!(third(&patient).is_some_and(|step| step.observation.is_some()));
+}

@@ -13,5 +13,6 @@ pub mod pattern;
 pub mod rehearsal;
 pub mod report;
 pub mod server_report;
+pub mod story;
 pub mod target;
 pub mod types;

@@ -28,6 +28,7 @@ pub mod rehearsal;
 pub mod sanitise;
 mod sarif;
 mod settings;
+pub mod story;
 mod style;
 mod tap;
 mod text;
