@@ -24,7 +24,7 @@ pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
 pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     if global.redact {
         return Err(Usage::new("this command cannot redact what it shows")
-            .help("--redact goes with diagnose, check, replay and runbook graph --report"));
+            .help("--redact goes with diagnose, check and replay"));
     }
     among(global, formats)
 }
