@@ -12,11 +12,15 @@ use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, diagnose, fail_on, permits, runtime, status, terminal, trees};
 use crate::engine::check::{Event, Job, Limits, check};
 use crate::runbook::Runbook;
+use crate::sys::limits;
 
 use progress::Progress;
 
 /// How many targets at a time unless `--jobs` says otherwise.
 const JOBS: u16 = 512;
+/// Open files that a run may need at its widest, and those that the program has for itself.
+const FILES: u64 = 24;
+const OWN_FILES: u64 = 64;
 
 /// Checks the targets; returns the exit status.
 pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
@@ -28,12 +32,12 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
     deliver::check(global)?;
     deliver::check_code(global, Some("check writes none".to_owned()))?;
     let limits = Limits {
-        jobs: args.jobs.unwrap_or(JOBS).into(),
+        jobs: at_a_time(args.jobs),
         total: args.total_budget,
         fail_fast: args.fail_fast,
         fail_on,
     };
-    permits::tell(global, jobs.iter().map(|job| &*job.runbook));
+    permits::tell(global, runbooks(&jobs));
     let signal = Cell::new(None);
     let vantage = diagnose::vantage();
     let progress = Progress::begin(args.quiet, jobs.len(), given);
@@ -60,7 +64,20 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
         ExitStyle::Default => status::of(&result, signal.get()),
         ExitStyle::Nagios => result.alarm().code(),
     };
-    Ok(deliver::rest(global, ended, &result, &stream))
+    Ok(deliver::rest(global, ended, &result, stream))
+}
+
+/// How many targets at a time: as many as asked for and as this process may have files open for.
+fn at_a_time(asked: Option<u16>) -> usize {
+    let wanted = u64::from(asked.unwrap_or(JOBS));
+    let limit = limits::raise_open_files(wanted * FILES + OWN_FILES);
+    let most = limit.map_or(wanted, |limit| (limit.saturating_sub(OWN_FILES) / FILES).max(1));
+    if asked.is_some() && most < wanted {
+        terminal::complain(&format!(
+            "note: {most} targets at a time, not {wanted}: this process may not open more files (ulimit -n)"
+        ));
+    }
+    usize::try_from(wanted.min(most)).unwrap_or(1)
 }
 
 /// Refuses two targets of one name: nobody could tell their results apart.

@@ -1,6 +1,6 @@
 //! Brings a result to stdout and to the files of `--output`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io::{self, Write};
 
@@ -10,21 +10,27 @@ use crate::cli::usage::{Usage, quoted};
 use crate::cli::{files as file, status, terminal};
 use crate::model::check::{Check, CheckResult};
 use crate::model::story::Told;
-use crate::render::{Format, Style, ndjson, story};
+use crate::render::{Format, Style, nagios, ndjson, story};
 
 /// Checks, for a command that shows a page rather than results, that only text and JSON are asked
 /// for, and what [`check`] checks.
 pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
     only(global, &[Format::Text, Format::Json])?;
+    check(global)
+}
+
+/// Checks, for a command that shows nothing of a report, that only these formats are asked for, and
+/// no redaction.
+pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     if global.redact {
         return Err(Usage::new("this command cannot redact what it shows")
             .help("--redact goes with diagnose, check and replay"));
     }
-    check(global)
+    among(global, formats)
 }
 
 /// Checks that only these formats are asked for.
-pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
+pub(super) fn among(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     let asked = global.output.iter().map(|(format, _)| format).chain([&global.format]);
     for format in asked {
         if !formats.contains(format) {
@@ -59,12 +65,8 @@ pub(super) fn check_code(global: &Global, objection: Option<String>) -> Result<(
     Ok(())
 }
 
-/// Writes results in every format that was asked for; returns the exit status, as [`deliver`] does.
-pub(super) fn results(global: &Global, ended: u8, check: &Check) -> u8 {
-    results_after(global, ended, check, Redaction::of(global))
-}
-
-/// Writes results as [`results`] does; in text, with how they came about behind them.
+/// Writes results in every format that was asked for, in text with how they came about behind them;
+/// returns the exit status, as [`deliver`] does.
 pub(super) fn results_told(global: &Global, ended: u8, check: &Check, told: &[Told]) -> u8 {
     let mut redaction = Redaction::of(global);
     let check = redaction.check(check);
@@ -77,10 +79,10 @@ pub(super) fn results_told(global: &Global, ended: u8, check: &Check, told: &[To
             Ok(())
         }
     });
-    mapped(ended, map)
+    self::told(map, ended)
 }
 
-/// Writes results as [`results`] does, of which some may have been written already: names that were
+/// Writes results as [`results_told`] does, of which some may have been written already: names that were
 /// replaced then keep their pseudonyms.
 pub(super) fn results_after(
     global: &Global,
@@ -91,18 +93,13 @@ pub(super) fn results_after(
     let check = redaction.check(check);
     let map = redaction.write_map(global);
     let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
-    mapped(ended, map)
+    told(map, ended)
 }
 
-/// Says why the list of what was replaced could not be written.
-fn mapped(ended: u8, map: Result<(), String>) -> u8 {
-    match map {
-        Ok(()) => ended,
-        Err(message) => {
-            terminal::complain(&message);
-            if ended == status::DONE { status::INCONCLUSIVE } else { ended }
-        }
-    }
+/// Tells why the list of what was replaced could not be written.
+pub(super) fn told(map: Result<(), String>, ended: u8) -> u8 {
+    let lost = map.map_err(|message| terminal::complain(&message)).is_err();
+    after(ended, lost)
 }
 
 /// Checks, for a command that writes results, that no picture of a runbook is asked for, and that the
@@ -138,14 +135,17 @@ pub(super) fn files(global: &Global) -> Result<(), Usage> {
 }
 
 /// Writes what a stream has not written; returns the exit status, as [`deliver`] does.
-pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: &Stream) -> u8 {
+pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: Stream) -> u8 {
     if !stream.open {
-        return results(global, ended, check);
+        return results_after(global, ended, check, stream.redaction.into_inner());
     }
+    let mut redaction = stream.redaction.into_inner();
+    let check = redaction.check(check);
+    let map = redaction.write_map(global);
     let write =
-        |format: Format, style: &Style, out: &mut dyn Write| format.write(check, style, out);
+        |format: Format, style: &Style, out: &mut dyn Write| format.write(&check, style, out);
     let lost = to_files(global, &write) || stream.lost.get();
-    after(ended, lost)
+    told(map, after(ended, lost))
 }
 
 /// Writes the result in every format that was asked for; returns the exit status, which is no longer
@@ -191,6 +191,12 @@ fn to_stdout(global: &Global, write: Write1<'_>) -> bool {
     refused(written)
 }
 
+/// Tells monitoring why a plugin could not do its work: one line on stdout, as it shows no other.
+pub(super) fn plugin_cannot(why: &str) {
+    // There is nobody to tell when that fails.
+    let _ = nagios::write_cannot(why, &mut io::stdout().lock());
+}
+
 /// Returns whether writing to stdout failed, and says so.
 fn refused(written: io::Result<()>) -> bool {
     match written {
@@ -207,6 +213,7 @@ fn refused(written: io::Result<()>) -> bool {
 /// Results on stdout as they come, for the format that has a line for each.
 pub(super) struct Stream {
     open: bool,
+    redaction: RefCell<Redaction>,
     /// Whether nobody reads any more.
     ended: Cell<bool>,
     /// Whether something could not be written.
@@ -217,7 +224,8 @@ impl Stream {
     /// Begins to write, if stdout carries such a format.
     pub(super) fn begin(global: &Global) -> Stream {
         let open = global.format == Format::Ndjson;
-        Stream { open, ended: Cell::new(false), lost: Cell::new(false) }
+        let redaction = RefCell::new(Redaction::of(global));
+        Stream { open, redaction, ended: Cell::new(false), lost: Cell::new(false) }
     }
 
     /// Writes one result.
@@ -225,9 +233,10 @@ impl Stream {
         if !self.open || self.ended.get() {
             return;
         }
+        let result = self.redaction.borrow_mut().result(result);
         let mut line = Vec::new();
         let mut stdout = io::stdout().lock();
-        let written = ndjson::write_result(result, &mut line)
+        let written = ndjson::write_result(&result, &mut line)
             .and_then(|()| stdout.write_all(&line))
             .and_then(|()| stdout.flush());
         self.ended.set(written.is_err());

@@ -3,8 +3,12 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::linkat;
 
 use crate::sys::caps;
 
@@ -135,8 +139,8 @@ pub(super) fn objection(path: &Path) -> Option<String> {
     None
 }
 
-/// Writes a file whole: under a temporary name beside it, then renamed, so that a reader sees the
-/// old content or the new. What is no regular file (a pipe, `/dev/stderr`) is written directly.
+/// Writes a file whole or not at all: under no name until it is on disk, so that a reader sees the old
+/// content or the new, whatever ends us meanwhile. What is no regular file (a pipe, `/dev/stderr`) is written directly.
 ///
 /// # Errors
 ///
@@ -161,26 +165,82 @@ fn replace(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
     if old.as_ref().is_some_and(|old| !old.is_file()) {
         return OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
+    let folder = folder_of(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder_of(path).join(format!(".{name}.{}", std::process::id()));
-    let written = (|| {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        mode.map(|mode| options.mode(mode));
-        let mut file = options.open(&temporary)?;
-        match (mode, old) {
+    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    let fill = |mut file: &File| -> io::Result<()> {
+        match (mode, &old) {
             (Some(mode), _) => file.set_permissions(Permissions::from_mode(mode))?,
             (None, Some(old)) => file.set_permissions(old.permissions())?,
             (None, None) => {}
         }
         file.write_all(bytes)?;
-        file.sync_data()?;
-        fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
+        file.sync_all()
+    };
+    let new = mode.unwrap_or(0o666);
+    // Without a name until it is whole: whatever ends us before that leaves nothing behind.
+    let written = match OpenOptions::new()
+        .read(true)
+        .write(true)
+        .mode(new)
+        .custom_flags(libc::O_TMPFILE)
+        .open(&folder)
+    {
+        Ok(file) => fill(&file).and_then(|()| publish(&file, &temporary, path)),
+        Err(error) if unnamed_refused(&error) => {
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create_new(true).mode(new).open(&temporary)?;
+            fill(&file).and_then(|()| fs::rename(&temporary, path))
+        }
+        Err(error) => return Err(error),
+    };
+    match written {
+        // The name is on disk when its folder is; what cannot be synced is written all the same.
+        Ok(()) => drop(File::open(&folder).and_then(|folder| folder.sync_all())),
+        Err(_) => drop(fs::remove_file(&temporary)),
     }
     written
+}
+
+/// Whether a file system has no files without a name (open(2): EOPNOTSUPP; EISDIR before Linux 3.11).
+fn unnamed_refused(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL))
+}
+
+/// Gives a file without a name its name; where that is taken, by way of a temporary one.
+fn publish(file: &File, temporary: &Path, path: &Path) -> io::Result<()> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |to: &Path| {
+        let follow = AtFlags::AT_SYMLINK_FOLLOW;
+        linkat(AT_FDCWD, own.as_str(), AT_FDCWD, to, follow).map_err(io::Error::from)
+    };
+    match link(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            link(temporary)?;
+            fs::rename(temporary, path)
+        }
+        // Without /proc the file has no path to be linked by.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => copied(file, temporary, path),
+        linked => linked,
+    }
+}
+
+/// Copies a file under a temporary name, and renames it.
+fn copied(file: &File, temporary: &Path, path: &Path) -> io::Result<()> {
+    let mut copy = OpenOptions::new().write(true).create_new(true).open(temporary)?;
+    copy.set_permissions(file.metadata()?.permissions())?;
+    let mut at = 0;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = file.read_at(&mut buffer, at)?;
+        if length == 0 {
+            break;
+        }
+        copy.write_all(&buffer[..length])?;
+        at += length as u64;
+    }
+    copy.sync_all()?;
+    fs::rename(temporary, path)
 }
 
 /// Writes a file that is not there yet.
@@ -222,6 +282,39 @@ pub(super) fn names_in(folder: &Path) -> io::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
+        let folder = std::env::temp_dir().join(format!("tcpdoctor-files-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("out");
+        for content in ["first", "second, longer", ""] {
+            write_whole(&path, content.as_bytes()).expect("written");
+            assert_eq!(fs::read_to_string(&path).expect("there"), content);
+            assert_eq!(names_in(&folder).expect("a folder"), ["out"]);
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("own file");
+        write_whole(&path, b"third").expect("written");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o640, "the mode of the old one");
+        write_private(&path, b"fourth").expect("written");
+        assert_eq!(mode(&path), 0o600);
+        let link = folder.join("link");
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        write_whole(&link, b"fifth").expect("written");
+        assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+        assert_eq!(fs::read(&path).expect("there"), b"fifth");
+        fs::remove_file(&link).expect("own file");
+        let mut unnamed = OpenOptions::new();
+        unnamed.read(true).write(true).custom_flags(libc::O_TMPFILE);
+        if let Ok(file) = unnamed.open(&folder) {
+            (&file).write_all(b"sixth").expect("written");
+            copied(&file, &folder.join(".tmp"), &path).expect("copied");
+            assert_eq!(fs::read(&path).expect("there"), b"sixth");
+        }
+        assert_eq!(names_in(&folder).expect("a folder"), ["out"]);
+        fs::remove_dir_all(&folder).expect("own folder");
+    }
 
     #[test]
     fn only_a_file_that_nobody_else_may_write_speaks_for_its_reader() {

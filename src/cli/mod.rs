@@ -34,7 +34,8 @@ mod usage;
 
 use std::process::ExitCode;
 
-use crate::cli::args::{Command, Parsed};
+use crate::cli::args::{Command, ExitStyle, Parsed};
+use crate::model::check::Alarm;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -57,7 +58,14 @@ pub fn main() -> ExitCode {
     };
     let status = ended.unwrap_or_else(|usage| {
         terminal::complain(&usage.to_string());
-        status::USAGE
+        match &args.command {
+            // 2 would say that the target is in a critical state.
+            Command::Check(check) if check.exit_style == ExitStyle::Nagios => {
+                deliver::plugin_cannot(&usage.to_string());
+                Alarm::Unknown.code()
+            }
+            _ => status::USAGE,
+        }
     });
     ExitCode::from(status)
 }

@@ -1,6 +1,7 @@
 //! `--redact`: what identifies is replaced before anything is written; the list of what was replaced
 //! goes into a file of its own, or nowhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,18 +26,18 @@ impl Redaction {
     }
 
     /// Returns the check as it may be written.
-    pub(super) fn check(&mut self, check: &Check) -> Check {
+    pub(super) fn check<'a>(&mut self, check: &'a Check) -> Cow<'a, Check> {
         match &mut self.redactor {
-            Some(redactor) => redactor.check(check),
-            None => check.clone(),
+            Some(redactor) => Cow::Owned(redactor.check(check)),
+            None => Cow::Borrowed(check),
         }
     }
 
     /// Returns one result as it may be written, before the others are known.
-    pub(super) fn result(&mut self, result: &CheckResult) -> CheckResult {
+    pub(super) fn result<'a>(&mut self, result: &'a CheckResult) -> Cow<'a, CheckResult> {
         match &mut self.redactor {
-            Some(redactor) => redactor.result(result),
-            None => result.clone(),
+            Some(redactor) => Cow::Owned(redactor.result(result)),
+            None => Cow::Borrowed(result),
         }
     }
 

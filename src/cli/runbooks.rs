@@ -119,11 +119,11 @@ pub(super) fn list() -> Result<Vec<Listed>, Usage> {
 }
 
 fn add(found: &mut Vec<Listed>, name: &str, folder: &str, source: String) {
-    if let Some(first) = found.iter_mut().find(|listed| listed.name == name) {
-        first.shadows.push(source);
+    if source != "builtin" && is_something_else(name, &source) {
         return;
     }
-    if source != "builtin" && is_catalogue(&source) {
+    if let Some(first) = found.iter_mut().find(|listed| listed.name == name) {
+        first.shadows.push(source);
         return;
     }
     let loaded = if source == "builtin" {
@@ -139,10 +139,13 @@ fn add(found: &mut Vec<Listed>, name: &str, folder: &str, source: String) {
     found.push(Listed { name, title, folder, source, shadows: Vec::new(), problem });
 }
 
-/// Whether a file holds diagnoses for runbooks to include, and is none itself.
-fn is_catalogue(source: &str) -> bool {
+/// Whether a file holds diagnoses for runbooks to include, or is a copy of the built-in runbook.
+fn is_something_else(name: &str, source: &str) -> bool {
     let text = Disk.read(Path::new(source)).map(|file| file.text);
-    text.is_ok_and(|text| runbook::load::parse_catalogue(source, &text).is_ok())
+    text.is_ok_and(|text| {
+        let catalogue = runbook::load::parse_catalogue(source, &text);
+        catalogue.is_ok() || runbook::load::is_builtin(name, &text)
+    })
 }
 
 /// Tells why a runbook cannot be loaded.

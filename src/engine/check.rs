@@ -234,8 +234,10 @@ impl Course<'_> {
         again.sort_by_key(|(nth, _)| *nth);
         (book.on_event)(Event::Again(again.len()));
         let last = clock::now() + ALONE;
+        // Only others that met with silence can have used up what routers have to say.
+        let quiet = if again.len() > 1 { QUIET } else { Duration::ZERO };
         for (nth, result) in again {
-            let result = self.alone(&jobs[nth], result, last).await;
+            let result = self.alone(&jobs[nth], result, quiet, last).await;
             book.enter(nth, result)?;
         }
         Ok(())
@@ -265,10 +267,17 @@ impl Course<'_> {
 
     /// Looks again, with no other run under way and after a pause in which limits of others recover.
     /// Where there is no time for that, the result stays as it is, and says so.
-    async fn alone(&self, job: &Job, mut result: CheckResult, last: Instant) -> CheckResult {
+    async fn alone(
+        &self,
+        job: &Job,
+        mut result: CheckResult,
+        quiet: Duration,
+        last: Instant,
+    ) -> CheckResult {
         let end = self.deadline.map_or(last, |deadline| deadline.min(last));
-        if clock::now() + QUIET < end {
-            clock::sleep_until((clock::now() + QUIET).into()).await;
+        let next = clock::now() + quiet;
+        if next < end {
+            clock::sleep_until(next.into()).await;
             if let Some(ran) = self.run(job).await {
                 let attempts = result.attempts;
                 result = self.judged(job, result, ran.report);

@@ -189,3 +189,112 @@ fn machines<'a>(spec: &Spec, args: &'a Map<String, Value>) -> Vec<(&'a str, Opti
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::outcome::Outcome;
+    use serde_json::json;
+
+    fn circle<'f>(permit: &'f Permit, host: &str, params: Value) -> Circle<'f> {
+        let text = "format: 1\nname: t\ntitle: T\nparams:\n  server: {type: text, default: 192.0.2.53}\nstart: a\nsteps:\n  a: {decide: true, branches: [{else: healthy}]}\n";
+        let book = crate::runbook::parse("t.yaml", text, None).expect("it loads");
+        let mut base = Bindings::default();
+        base.values.insert("target".to_owned(), json!({"host": host}));
+        base.values.insert("params".to_owned(), params);
+        Circle::new(Some(permit), &book, &base)
+    }
+
+    fn may(circle: &Circle<'_>, probe: &str, args: Value) -> bool {
+        let spec = Spec::find(probe).expect("a probe");
+        circle.objection(spec, &args).is_none()
+    }
+
+    fn fact(args: Value, seen: Value) -> Fact {
+        Fact { args: Some(args), outcome: Outcome::Seen(seen), timing: None }
+    }
+
+    fn dns(name: &str, address: &str) -> Fact {
+        fact(json!({ "name": name }), json!({"name": name, "addresses": [address]}))
+    }
+
+    #[test]
+    fn the_target_names_below_it_and_this_machine_are_the_users_own() {
+        let permit = Permit::default();
+        let circle = circle(&permit, "db.test", json!({"server": "192.0.2.53"}));
+        for name in ["db.test", "DB.test.", "_pg._tcp.db.test", "localhost"] {
+            assert!(may(&circle, "dns", json!({ "name": name })), "{name}");
+        }
+        for name in ["test", "evildb.test", "db.test.evil", "192.0.2.1", "192.0.2.53"] {
+            assert!(!may(&circle, "dns", json!({ "name": name })), "{name}");
+        }
+        assert!(may(&circle, "tcp_connect", json!({"addresses": ["::1", "127.0.0.1"], "port": 1})));
+        assert!(!may(
+            &circle,
+            "tcp_connect",
+            json!({"addresses": ["::1", "192.0.2.1"], "port": 1})
+        ));
+        // It sends nothing.
+        assert!(may(&circle, "route", json!({"addresses": ["192.0.2.1"]})));
+        assert!(may(&circle, "counters", json!({"address": null})));
+    }
+
+    #[test]
+    fn what_a_probe_saw_leads_on_and_what_it_only_repeats_does_not() {
+        let permit = Permit::default();
+        let circle = circle(&permit, "db.test", json!({}));
+        let ping = |address: &str| may(&circle, "ping", json!({ "address": address }));
+        let find = |probe: &str| Spec::find(probe).expect("a probe");
+        let resolved = dns("db.test", "192.0.2.1");
+        circle.learn(find("dns"), &resolved);
+        assert!(ping("192.0.2.1") && ping("::ffff:192.0.2.1") && !ping("192.0.2.2"));
+        let route = fact(
+            json!({"addresses": ["192.0.2.2"], "port": 1}),
+            json!({"routes": [{"address": "192.0.2.2", "gateway": "192.0.2.254"}]}),
+        );
+        circle.learn(find("route"), &route);
+        assert!(ping("192.0.2.254") && !ping("192.0.2.2"));
+        let banner = fact(json!({"address": "192.0.2.1"}), json!({"banner": "192.0.2.3"}));
+        circle.learn(find("greeting"), &banner);
+        let printed = fact(json!({"argv": ["x"]}), json!({"stdout": "192.0.2.3"}));
+        circle.learn(find("exec"), &printed);
+        assert!(!ping("192.0.2.3"));
+    }
+
+    #[test]
+    fn a_parameter_counts_when_the_user_gave_it_and_not_as_the_files_default() {
+        let permit = Permit::default();
+        let given = circle(&permit, "db.test", json!({"server": "192.0.2.9"}));
+        assert!(may(&given, "ping", json!({"address": "192.0.2.9"})));
+        let default = circle(&permit, "db.test", json!({"server": "192.0.2.53"}));
+        assert!(!may(&default, "ping", json!({"address": "192.0.2.53"})));
+    }
+
+    #[test]
+    fn an_allowed_port_is_the_only_one_also_for_the_addresses_of_the_name() {
+        let permit =
+            Permit { targets: vec!["dns.google:53".parse().expect("a contact")], exec: false };
+        let circle = circle(&permit, "db.test", json!({}));
+        assert!(may(&circle, "dns", json!({"name": "dns.google"})));
+        let resolved = dns("dns.google", "192.0.2.8");
+        circle.learn(Spec::find("dns").expect("a probe"), &resolved);
+        let connect = |port: u16| {
+            may(&circle, "tcp_connect", json!({"addresses": ["192.0.2.8"], "port": port}))
+        };
+        assert!(connect(53) && !connect(443));
+    }
+
+    #[test]
+    fn programs_need_their_own_word() {
+        let args = json!({"argv": ["rm", "x"]});
+        let permit = Permit::default();
+        let why = circle(&permit, "db.test", json!({}))
+            .objection(Spec::find("exec").expect("a probe"), &args);
+        assert_eq!(
+            why.map(|why| why.to_string()).as_deref(),
+            Some("not permitted: running rm needs --allow-exec")
+        );
+        let permit = Permit { targets: Vec::new(), exec: true };
+        assert!(may(&circle(&permit, "db.test", json!({})), "exec", args));
+    }
+}

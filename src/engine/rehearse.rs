@@ -107,7 +107,7 @@ pub(super) fn run(runbook: &Runbook, test: &Test) -> Ran {
         verdict: report.verdict,
         diagnosis: report.diagnosis.as_ref().map(|diagnosis| diagnosis.id.clone()),
         problems,
-        parted: parted(test, &walked),
+        parted: parted(test, &walked).filter(|_| lacks.is_none()),
         walked,
     };
     Ran { rehearsed, report, taken, lacks }
@@ -198,7 +198,10 @@ impl<'a> Witness<'a> {
             }
         }
         let mut tried = Vec::new();
-        let judged = visit.unknown.is_none() && !matches!(step.kind, Kind::Ask { .. });
+        // A choice leads by itself; a report of the other end is judged as an observation is.
+        let seen = |one: &Observed| one.key == visit.key && matches!(one.seen, Seen::Fields { .. });
+        let asked = matches!(step.kind, Kind::Ask { .. }) && !self.observed.iter().any(seen);
+        let judged = visit.unknown.is_none() && !asked;
         for branch in step.branches.iter().filter(|_| judged) {
             let Some(when) = &branch.when else { break };
             read(when, &mut reads);
@@ -259,6 +262,8 @@ impl<'a> Witness<'a> {
             (Kind::Probe { spec, .. }, Some(Seen::Fields { given, .. })) if !own => {
                 Some(spec.read(given).unwrap_or_else(|_| in_short(given)))
             }
+            (Kind::Ask { .. }, Some(Seen::Fields { given, .. })) if !own => Some(in_short(given)),
+            (Kind::Ask { .. }, Some(Seen::Fields { .. })) => visit.text.clone(),
             (Kind::Ask { .. }, Some(Seen::Answer(answer))) => Some(format!("answered: {answer}")),
             (Kind::Ask { .. }, _) => Some("nobody was there to answer".to_owned()),
             (Kind::Use { runbook, .. }, _) => Some(format!("runbook {}", runbook.name)),

@@ -232,6 +232,28 @@ fn a_used_runbook_is_walked_under_its_steps_name_and_may_decide() {
 }
 
 #[test]
+fn what_the_steps_of_a_used_runbook_saw_is_there_after_it() {
+    let inner = "format: 1\nname: inner\ntitle: T\nstart: look\nsteps:\n  look:\n    title: T\n    layer: host\n    probe: ping\n    with: {address: \"{{ target.host }}\"}\n    branches:\n      - {when: result.received > 0, goto: healthy}\n      - else: again\n    unknown: healthy\n  again:\n    title: T\n    layer: host\n    probe: ping\n    with: {address: \"{{ target.host }}\"}\n    branches:\n      - else: healthy\n";
+    let outer = "format: 1\nname: outer\ntitle: T\nstart: sub\nsteps:\n  sub:\n    title: T\n    layer: host\n    use: inner.yaml\n    branches:\n      - {when: result.steps.again.received == 0, goto: inconclusive}\n      - else: after\n    unknown: after\n  after:\n    title: T\n    layer: host\n    decide: true\n    branches:\n      - {when: sub.steps.look.received == 7, conclude: tcp.closed_early, with: {address: \"{{ sub.steps.look.address }}\", port: 1, protocol: p}}\n      - else: healthy\n    unknown: inconclusive\n";
+    let read = |path: &std::path::Path| match path.file_name().and_then(|name| name.to_str()) {
+        Some("inner.yaml") => Ok(inner.to_owned()),
+        Some("outer.yaml") => Ok(outer.to_owned()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    };
+    let book = match runbook::load("outer.yaml", Library { folders: &[], read: &read }) {
+        Ok(book) => book,
+        Err(error) => panic!("{}", error.render()),
+    };
+    // The step `again` did not run, so what speaks of it is unknown, not false.
+    let seen = report(&book, &[("sub/look", ping("answered", 7, Some(30.0)))]);
+    let diagnosis = seen.diagnosis.expect("concluded");
+    assert_eq!(diagnosis.id, "tcp.closed_early");
+    assert!(diagnosis.summary.contains("192.0.2.1"), "{}", diagnosis.summary);
+    let blind = report(&book, &[("sub/look", Outcome::Unknown(Why::Budget))]);
+    assert_eq!(blind.verdict, Verdict::Inconclusive);
+}
+
+#[test]
 fn a_replay_of_any_report_ends_the_same() {
     let book = book(TWO_PINGS);
     let lost = ("a", ping("answered", 5, Some(50.0)));

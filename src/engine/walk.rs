@@ -4,18 +4,22 @@
 //! replay and a test take exactly the same way. An expression sees only steps that were walked
 //! before it: a probe that was started early and finished in between changes nothing.
 
+mod leave;
+
 use serde_json::{Value, json};
+
+use leave::{Leave, brief, choose, used_result};
 
 use crate::engine::arguments::{arguments, defaults};
 use crate::engine::ask;
 use crate::engine::conclude;
-use crate::engine::effect::{self, otherwise};
+use crate::engine::effect;
 pub use crate::engine::effect::{Early, Effect, End, Need, Visit, Walk};
 use crate::engine::facts::Facts;
 use crate::engine::permit::Circle;
 use crate::model::diagnosis::{Diagnosis, Evidence, RuledOut};
 use crate::model::outcome::{Outcome, Why};
-use crate::model::report::{Status, Verdict};
+use crate::model::report::Status;
 use crate::probe::Spec;
 use crate::runbook::expr::{Bindings, Known};
 use crate::runbook::{Branch, Catalogue, Kind, Next, Runbook, Step};
@@ -370,73 +374,5 @@ impl<'a> Walker<'a, '_> {
         }
         let ruled_out = &diagnosis.ruled_out;
         diagnosis.alternatives.retain(|other| ruled_out.iter().all(|out| out.id != other.id));
-    }
-}
-
-enum Leave {
-    Goto(usize),
-    End(End),
-}
-
-impl Leave {
-    fn concluded(diagnosis: Diagnosis) -> Leave {
-        Leave::End(End::Concluded(Box::new(diagnosis)))
-    }
-
-    /// Returns how a step counts that leads here, unless its branch says.
-    fn status(&self, blind: bool) -> Status {
-        match self {
-            _ if blind => Status::Unknown,
-            Leave::End(End::Concluded(diagnosis)) => match conclude::verdict_of(diagnosis) {
-                Verdict::Inconclusive => Status::Unknown,
-                Verdict::Fault => Status::Fail,
-                Verdict::Degraded => Status::Warn,
-                Verdict::Healthy => Status::Pass,
-            },
-            Leave::Goto(_) | Leave::End(End::Healthy) => Status::Pass,
-        }
-    }
-
-    /// Names what was concluded; empty on the way to another step.
-    fn name(&self) -> String {
-        match self {
-            Leave::Goto(_) => String::new(),
-            Leave::End(End::Healthy) => "healthy".to_owned(),
-            Leave::End(End::Concluded(diagnosis)) => diagnosis.id.clone(),
-        }
-    }
-}
-
-/// Takes the first branch whose condition is true; the `unknown` arm when one is unknown before.
-fn choose<'a>(step: &'a Step, names: &Bindings) -> Result<&'a Branch, Why> {
-    for branch in &step.branches {
-        let Some(when) = &branch.when else { return Ok(branch) };
-        match when.eval(names) {
-            Known::Value(Value::Bool(true)) => return Ok(branch),
-            Known::Value(_) => {}
-            Known::Unknown(on) => return otherwise(step).ok_or(Why::Depends { on }),
-        }
-    }
-    otherwise(step).ok_or(Why::Depends { on: "a branch that fits".to_owned() })
-}
-
-fn brief(step: &Step, seen: Option<&Value>, names: &Bindings) -> Option<String> {
-    match &step.kind {
-        Kind::Probe { spec, .. } => spec.brief(seen?),
-        Kind::Ask { .. } => ask::told(step, Some(seen?), names),
-        Kind::Decide | Kind::Use { .. } => None,
-    }
-}
-
-fn used_result(end: &End, runbook: &Runbook, mut names: Bindings) -> Value {
-    let ids = runbook.steps.iter().map(|step| &step.id);
-    let seen = ids.filter_map(|id| Some((id.clone(), names.values.remove(id)?)));
-    let steps = Value::Object(seen.collect());
-    match end {
-        End::Healthy => json!({"verdict": "healthy", "id": null, "steps": steps}),
-        End::Concluded(diagnosis) => {
-            let verdict = conclude::verdict_of(diagnosis).name();
-            json!({"verdict": verdict, "id": diagnosis.id, "steps": steps})
-        }
     }
 }

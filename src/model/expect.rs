@@ -197,3 +197,143 @@ impl fmt::Display for Expect {
         f.write_str(&said.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A report with this verdict, diagnosis and findings; the walked steps `connect`, which opened
+    /// after 20 ms unless a fault is told, and `mtu`, which may have been unable to look.
+    fn report(verdict: &str, id: Option<&str>, findings: &[&str], mtu_unknown: bool) -> Report {
+        let diagnosis = |id: &str| {
+            json!({
+                "id": id, "layer": "transport", "title": "T", "summary": "S", "severity": "critical",
+                "confidence": "confirmed", "location": {"kind": "here", "hop": null, "address": null},
+                "evidence": [], "ruled_out": [], "alternatives": [], "remedies": []
+            })
+        };
+        let open = matches!(verdict, "healthy" | "degraded");
+        let step = |id: &str, probe: &str, seen: Value, unknown: Value| {
+            json!({
+                "id": id, "title": id, "layer": "transport", "probe": probe, "status": "pass",
+                "text": null, "by_hand": null, "started_ms": 0.0, "duration_ms": 1.0,
+                "observation": seen, "unknown": unknown, "branch": null
+            })
+        };
+        let connect = if open {
+            json!({"outcome": "open", "answer_ms": 20.0})
+        } else {
+            json!({"outcome": "timeout"})
+        };
+        let why = if mtu_unknown { json!({"why": "budget"}) } else { Value::Null };
+        let report = json!({
+            "schema": "tcpdoctor.report/1", "tool": {"name": "tcpdoctor", "version": "0"},
+            "target": {"input": "db:1", "host": "db", "port": 1},
+            "vantage": {"hostname": "h", "kernel": "k", "uid": 0, "capabilities": []},
+            "runbook": {"name": "connect", "source": "builtin", "sha256": ""},
+            "started_at": "", "duration_ms": 1.0, "verdict": verdict,
+            "diagnosis": id.map(diagnosis),
+            "findings": findings.iter().map(|id| diagnosis(id)).collect::<Vec<_>>(),
+            "path": ["connect", "mtu"],
+            "steps": [
+                step("connect", "tcp_connect", connect, Value::Null),
+                step("mtu", "mtu", Value::Null, why),
+            ]
+        });
+        serde_json::from_value(report).expect("a report")
+    }
+
+    fn healthy() -> Expect {
+        Expect::default()
+    }
+
+    fn verdict(verdicts: &[Verdict]) -> Expect {
+        Expect { verdicts: verdicts.to_vec(), ..healthy() }
+    }
+
+    fn diagnosed(id: &str) -> Expect {
+        Expect { diagnosis: vec![Pattern::new(id)], ..healthy() }
+    }
+
+    fn without(id: &str) -> Expect {
+        let seen_by = vec!["mtu".to_owned()];
+        Expect { not: vec![Unwanted { pattern: Pattern::new(id), seen_by }], ..healthy() }
+    }
+
+    fn within(most: f64) -> Expect {
+        Expect { max_connect_ms: Some(most), ..healthy() }
+    }
+
+    #[test]
+    fn every_expectation_meets_every_kind_of_report() {
+        let good = || report("healthy", None, &[], false);
+        let noted = || report("healthy", None, &["mtu.cached"], false);
+        let half = || report("degraded", Some("mtu.blackhole"), &[], false);
+        let bad = || report("fault", Some("tcp.rejected_admin"), &[], false);
+        let open = || report("inconclusive", Some("inconclusive.budget"), &[], false);
+        let blind = || report("healthy", None, &[], true);
+        use Outcome::{Error, Failed, Passed};
+        let cases = [
+            (healthy(), good(), Passed),
+            (healthy(), noted(), Passed),
+            (healthy(), half(), Passed),
+            (healthy(), bad(), Failed),
+            (healthy(), open(), Error),
+            (verdict(&[Verdict::Healthy]), half(), Failed),
+            (verdict(&[Verdict::Degraded]), half(), Passed),
+            (verdict(&[Verdict::Degraded]), good(), Failed),
+            (verdict(&[Verdict::Degraded]), open(), Error),
+            (verdict(&[Verdict::Fault, Verdict::Healthy]), bad(), Passed),
+            (verdict(&[Verdict::Inconclusive]), open(), Passed),
+            (diagnosed("tcp.rejected_admin"), bad(), Passed),
+            (diagnosed("tcp.*"), bad(), Passed),
+            (diagnosed("tcp.timeout*"), bad(), Failed),
+            (diagnosed("tcp.*"), good(), Failed),
+            (diagnosed("tcp.*"), open(), Error),
+            (diagnosed("inconclusive.budget"), open(), Passed),
+            (diagnosed("mtu.*"), half(), Passed),
+            (without("mtu.*"), good(), Passed),
+            (without("mtu.*"), noted(), Failed),
+            (without("mtu.*"), half(), Failed),
+            (without("mtu.*"), bad(), Failed),
+            (without("mtu.*"), blind(), Error),
+            (within(50.0), good(), Passed),
+            (within(20.0), good(), Passed),
+            (within(19.9), good(), Failed),
+            (within(50.0), bad(), Failed),
+            (within(50.0), open(), Error),
+            (Expect { diagnosis: vec![Pattern::new("tcp.*")], ..within(50.0) }, bad(), Error),
+            (Expect { verdicts: vec![Verdict::Degraded], ..diagnosed("mtu.*") }, half(), Passed),
+            (Expect { verdicts: vec![Verdict::Fault], ..diagnosed("mtu.*") }, half(), Failed),
+        ];
+        for (expect, report, outcome) in cases {
+            let (got, problems) = judge(&expect, &FailOn::default(), &report);
+            assert_eq!(got, outcome, "{expect} of {:?}: {problems:?}", report.verdict);
+            assert_eq!(problems.is_empty(), got == Passed, "{expect}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn what_fails_any_run_fails_unless_it_is_what_was_expected() {
+        let degraded = FailOn { degraded: true, ids: Vec::new() };
+        let mtu = FailOn { degraded: false, ids: vec![Pattern::new("mtu.*")] };
+        let half = report("degraded", Some("mtu.blackhole"), &[], false);
+        let noted = report("healthy", None, &["mtu.cached"], false);
+        let of =
+            |expect: &Expect, fail_on: &FailOn, report: &Report| judge(expect, fail_on, report).0;
+        assert_eq!(of(&healthy(), &degraded, &half), Outcome::Failed);
+        assert_eq!(of(&verdict(&[Verdict::Degraded]), &degraded, &half), Outcome::Passed);
+        assert_eq!(of(&healthy(), &mtu, &noted), Outcome::Failed);
+        assert_eq!(of(&diagnosed("mtu.*"), &mtu, &half), Outcome::Passed);
+        assert_eq!(of(&healthy(), &degraded, &noted), Outcome::Passed);
+    }
+
+    #[test]
+    fn an_expectation_is_said_in_words() {
+        assert_eq!(healthy().to_string(), "healthy");
+        assert_eq!(diagnosed("tcp.*").to_string(), "diagnosis tcp.*");
+        let both = Expect { not: without("mtu.*").not, ..within(50.0) };
+        assert_eq!(both.to_string(), "healthy, not mtu.*, connect within 50 ms");
+    }
+}

@@ -49,7 +49,7 @@ pub struct Rehearsed {
     /// The way it took.
     pub walked: Vec<Walked>,
     /// The step whose way out explains best what did not hold, an index into `walked`: where the way
-    /// leaves the expected path, else the last one; null when no step was walked.
+    /// leaves the expected path, else the last one; null when none explains it.
     pub parted: Option<usize>,
 }
 

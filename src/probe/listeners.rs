@@ -13,7 +13,7 @@ use crate::model::outcome::Why;
 use crate::probe::Probe;
 use crate::probe::owner::{Book, Claim, Owner};
 use crate::sys::sock_diag::SockDiag;
-use crate::sys::{caps, namespaces, procfs};
+use crate::sys::{caps, egress, namespaces, procfs};
 use crate::wire::inet_diag::{Query, State};
 
 use judge::Waiting;
@@ -154,6 +154,12 @@ pub struct ListenersSeen {
     pub accepts_v4: bool,
     /// Whether an IPv6 client from elsewhere could be accepted.
     pub accepts_v6: bool,
+    /// Whether others could come to this machine over IPv4: an interface that is up has an address of
+    /// it; null when that cannot be told.
+    pub machine_v4: Option<bool>,
+    /// Whether others could come over IPv6, by an address that is not link-local; null when that cannot
+    /// be told.
+    pub machine_v6: Option<bool>,
     /// Connections waiting to be accepted, of the fullest listener that clients meet; null without a
     /// listener.
     pub queue: Option<u32>,
@@ -286,6 +292,7 @@ fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
     let elsewhere: Vec<ElsewhereListener> =
         far.iter().map(|far| elsewhere::named(far, &mut book)).collect();
     let reach = judge::reach(&here, wanted);
+    let ways = egress::ways_in();
     let fullest = judge::fullest(&here, wanted).copied();
     let listeners: Vec<Listener> =
         here.iter().map(|waiting| listener(waiting, wanted, &mut book)).collect();
@@ -297,6 +304,8 @@ fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
         count: u32::try_from(here.len()).unwrap_or(u32::MAX),
         accepts_v4: reach.v4,
         accepts_v6: reach.v6,
+        machine_v4: machine(&ways, false),
+        machine_v6: machine(&ways, true),
         queue: fullest.map(|waiting| waiting.queue),
         backlog: fullest.map(|waiting| waiting.backlog),
         queue_full: fullest.as_ref().is_some_and(Waiting::is_full),
@@ -313,6 +322,10 @@ fn look(port: u16, wanted: Option<IpAddr>) -> Result<ListenersSeen, Why> {
         others: other_listeners(others, &mut book),
         listeners,
     })
+}
+
+fn machine(ways: &[(String, bool)], v6: bool) -> Option<bool> {
+    (!ways.is_empty()).then(|| ways.iter().any(|(_, way)| *way == v6))
 }
 
 /// What all of them dropped; `None` when one does not tell.

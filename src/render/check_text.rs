@@ -1,8 +1,10 @@
-//! A check as text: one line a target in the order given, what is not as expected explained below.
+//! A check as text: one line a target in the order given, what is not as expected explained below,
+//! once for each cause.
 
 use std::io::{self, Write};
 
 use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::diagnosis::{Diagnosis, Remedy};
 use crate::model::report::Status;
 use crate::render::layout::{pad, pad_left, wrap, wrap_at_most};
 use crate::render::sanitise::{line, prose};
@@ -10,6 +12,10 @@ use crate::render::{Paint, Style, words};
 
 /// The width of the time column: `1.83 s`, `410 ms`.
 const TIME: usize = 7;
+/// The column where the facts of a cause begin, behind `Where`.
+const INDENT: usize = 9;
+/// Targets of one cause that are told one by one; JSON and `-v` have all.
+const MOST_TOLD: usize = 5;
 
 /// Writes a check as text.
 ///
@@ -18,15 +24,14 @@ const TIME: usize = 7;
 /// Returns what writing to `out` met.
 pub(super) fn write(check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     headline(check, style, out)?;
-    let longest = check.results.iter().map(|result| console::measure_text_width(&result.name));
+    let longest =
+        check.results.iter().map(|result| console::measure_text_width(&line(&result.name)));
     let name = longest.max().unwrap_or(0).clamp(8, style.page() / 2);
     for result in &check.results {
         row(result, name, style, out)?;
     }
-    for result in &check.results {
-        if matches!(result.outcome, Outcome::Failed | Outcome::Error) {
-            explain(result, style, out)?;
-        }
+    for cause in causes(check) {
+        cause.explain(style, out)?;
     }
     Ok(())
 }
@@ -38,13 +43,18 @@ fn headline(check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()>
     };
     let counts = [Outcome::Failed, Outcome::Error, Outcome::Skipped, Outcome::Passed];
     let counts: Vec<String> = counts.into_iter().filter_map(count).collect();
+    let all = check.results.len();
+    let targets = if all == 1 { "target" } else { "targets" };
+    let interrupted = if check.interrupted { ", interrupted" } else { "" };
     let text = format!(
-        "{} of {} targets in {}",
+        "{} of {all} {targets} in {}{interrupted}",
         counts.join(", "),
-        check.results.len(),
         words::duration(check.duration_ms)
     );
-    writeln!(out, "{}\n", style.paint(Paint::Strong, &text))
+    for text in wrap(&text, style.page()) {
+        writeln!(out, "{}", style.paint(Paint::Strong, &text))?;
+    }
+    writeln!(out)
 }
 
 fn word(outcome: Outcome) -> &'static str {
@@ -56,8 +66,9 @@ fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-fn mark(outcome: Outcome, style: &Style) -> (&'static str, Paint) {
-    style.status_mark(match outcome {
+fn mark(result: &CheckResult, style: &Style) -> (&'static str, Paint) {
+    style.status_mark(match result.outcome {
+        Outcome::Passed if result.is_degraded() => Status::Warn,
         Outcome::Passed => Status::Pass,
         Outcome::Failed => Status::Fail,
         Outcome::Error => Status::Unknown,
@@ -66,11 +77,11 @@ fn mark(outcome: Outcome, style: &Style) -> (&'static str, Paint) {
 }
 
 fn row(result: &CheckResult, name: usize, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let (mark, paint) = mark(result.outcome, style);
+    let (mark, paint) = mark(result, style);
     let time = result.duration_ms.map(words::duration).unwrap_or_default();
-    let title = wrap_at_most(&line(&result.name), name, 1).concat();
+    let title = cut(&line(&result.name), name);
     let used = console::measure_text_width(mark) + 1 + name + 2 + TIME + 2;
-    let said = wrap_at_most(&said(result), style.page().saturating_sub(used).max(16), 1).concat();
+    let said = cut(&said(result), style.page().saturating_sub(used).max(16));
     let text = format!(
         "{} {}  {}  {said}",
         style.paint(paint, mark),
@@ -80,24 +91,143 @@ fn row(result: &CheckResult, name: usize, style: &Style, out: &mut dyn Write) ->
     writeln!(out, "{}", text.trim_end())
 }
 
+fn cut(text: &str, width: usize) -> String {
+    wrap_at_most(text, width, 1).concat()
+}
+
 /// Says in a few words what came of a target.
 fn said(result: &CheckResult) -> String {
     let Some(report) = &result.report else {
         return prose(&result.problems.join("; ")).into_owned();
     };
-    match &report.diagnosis {
-        Some(diagnosis) => line(&diagnosis.id).into_owned(),
-        None => report.verdict.name().to_owned(),
+    let mut said = match (&report.diagnosis, result.outcome) {
+        (Some(diagnosis), _) => line(&diagnosis.id).into_owned(),
+        (None, Outcome::Failed | Outcome::Error) => prose(&result.problems.join("; ")).into_owned(),
+        (None, _) => report.verdict.name().to_owned(),
+    };
+    if result.attempts > 1 {
+        said.push_str(&format!(", {} attempts", result.attempts));
+    }
+    if result.crowded {
+        said.push_str(", in a crowd");
+    }
+    said
+}
+
+/// Targets that are not as expected for the same reason.
+struct Cause<'a> {
+    outcome: Outcome,
+    /// The diagnosis of the first; `None` where there is none.
+    diagnosis: Option<&'a Diagnosis>,
+    results: Vec<&'a CheckResult>,
+}
+
+/// Groups what failed, then what could not be judged, in the order of the first of each.
+fn causes(check: &Check) -> Vec<Cause<'_>> {
+    let mut causes: Vec<Cause<'_>> = Vec::new();
+    for outcome in [Outcome::Failed, Outcome::Error] {
+        for result in check.results.iter().filter(|result| result.outcome == outcome) {
+            let diagnosis = result.report.as_ref().and_then(|report| report.diagnosis.as_ref());
+            let id = diagnosis.map(|diagnosis| &diagnosis.id);
+            let same = |cause: &&mut Cause<'_>| {
+                cause.outcome == outcome && cause.diagnosis.map(|known| &known.id) == id
+            };
+            match causes.iter_mut().find(same) {
+                Some(cause) => cause.results.push(result),
+                None => causes.push(Cause { outcome, diagnosis, results: vec![result] }),
+            }
+        }
+    }
+    causes
+}
+
+impl Cause<'_> {
+    fn explain(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let [first, ..] = &self.results[..] else { return Ok(()) };
+        let (mark, paint) = mark(first, style);
+        let title = match (self.diagnosis, self.outcome) {
+            (Some(diagnosis), _) => format!("{}: {}", line(&diagnosis.id), prose(&diagnosis.title)),
+            (None, Outcome::Failed) => "not as expected".to_owned(),
+            (None, _) => "could not be judged".to_owned(),
+        };
+        writeln!(out)?;
+        let indent = console::measure_text_width(mark) + 1;
+        for (nth, text) in wrap(&title, style.page() - indent).iter().enumerate() {
+            let lead = if nth == 0 { style.paint(paint, mark) + " " } else { " ".repeat(indent) };
+            writeln!(out, "{lead}{}", style.paint(paint, text))?;
+        }
+        let told = if style.verbose { self.results.len() } else { MOST_TOLD };
+        for result in self.results.iter().take(told) {
+            self.target(result, style, out)?;
+        }
+        if self.results.len() > told {
+            writeln!(out, "  and {} more (-v)", self.results.len() - told)?;
+        }
+        if let Some(diagnosis) = self.diagnosis {
+            self.place(diagnosis, style, out)?;
+            if let Some(remedy) = diagnosis.remedies.first() {
+                what_to_do(remedy, style, out)?;
+            }
+        }
+        let more = match (first.crowded, first.report.as_ref().and_then(|r| r.target.host.as_ref()))
+        {
+            (true, Some(_)) => "seen beside others only; alone it may show more: ",
+            (false, Some(_)) => "",
+            (_, None) => return Ok(()),
+        };
+        let command = format!("{more}tcpdoctor diagnose {}", line(&first.target));
+        fact("More", &command, style, out)
+    }
+
+    /// One target: its name and what did not hold; the id stands above already.
+    fn target(&self, result: &CheckResult, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let id = self.diagnosis.map(|diagnosis| format!("{}: ", diagnosis.id)).unwrap_or_default();
+        for (nth, problem) in result.problems.iter().enumerate() {
+            let problem = problem.strip_prefix(&id).unwrap_or(problem);
+            let text = match nth {
+                0 => format!("{}: {}", line(&result.name), prose(problem)),
+                _ => prose(problem).into_owned(),
+            };
+            for (at, text) in wrap(&text, style.page() - 4).iter().enumerate() {
+                let lead = if nth == 0 && at == 0 { "  " } else { "    " };
+                writeln!(out, "{lead}{text}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it is, if that is the same for all.
+    fn place(&self, first: &Diagnosis, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let places =
+            self.results.iter().filter_map(|result| result.report.as_ref()?.diagnosis.as_ref());
+        let same =
+            places.map(|diagnosis| &diagnosis.location).all(|place| *place == first.location);
+        let place =
+            if same { words::place(&first.location) } else { "at several places".to_owned() };
+        fact("Where", &place, style, out)
     }
 }
 
-fn explain(result: &CheckResult, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let (mark, paint) = mark(result.outcome, style);
-    writeln!(out, "\n{} {}", style.paint(paint, mark), style.paint(paint, &line(&result.name)))?;
-    for problem in &result.problems {
-        for text in wrap(&prose(problem), style.page() - 2) {
-            writeln!(out, "  {text}")?;
-        }
+fn fact(label: &str, text: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    for (nth, text) in wrap(text, style.page() - INDENT).iter().enumerate() {
+        let label = if nth == 0 { label } else { "" };
+        writeln!(out, "  {}{text}", style.paint(Paint::Strong, &pad(label, INDENT - 2)))?;
     }
     Ok(())
+}
+
+/// The first remedy; its command stands alone on its line, so that it can be copied.
+fn what_to_do(remedy: &Remedy, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let command = remedy.command.as_deref().map(str::trim).filter(|command| !command.is_empty());
+    let text = prose(&remedy.text);
+    let text = text.trim_end_matches([':', '.']);
+    let end = if command.is_some() { ":" } else { "" };
+    fact("Do", &format!("{text} ({}){end}", words::remedy_place(remedy.place)), style, out)?;
+    match command {
+        Some(command) => {
+            let command = style.paint(Paint::Command, &line(command));
+            writeln!(out, "{}{command}", " ".repeat(INDENT + 2))
+        }
+        None => Ok(()),
+    }
 }

@@ -85,10 +85,11 @@ fn body(result: &CheckResult) -> String {
         let evidence = diagnosis.evidence.iter();
         lines.extend(evidence.map(|seen| format!("because: {}: {}", seen.step, seen.text)));
         let remedies = diagnosis.remedies.iter().map(|remedy| {
-            let command = remedy.command.as_deref().unwrap_or_default();
-            format!("do: {} {command}", remedy.text)
+            let text = remedy.text.trim_end_matches([':', '.']);
+            let command = remedy.command.as_deref().filter(|command| !command.is_empty());
+            command.map_or(format!("do: {text}"), |command| format!("do: {text}: {command}"))
         });
-        lines.extend(remedies.map(|line| line.trim_end().to_owned()));
+        lines.extend(remedies);
     }
     lines.join("\n")
 }

@@ -19,7 +19,7 @@ pub mod live;
 pub mod manual;
 mod markdown;
 mod markup;
-mod nagios;
+pub mod nagios;
 pub mod ndjson;
 pub mod observed;
 mod prometheus;

@@ -5,9 +5,9 @@
 
 use std::io::{self, Write};
 
-use crate::model::check::{Check, Outcome};
+use crate::model::check::{Alarm, Check, Outcome};
 use crate::render::account;
-use crate::render::sanitise::line;
+use crate::render::sanitise::{line, prose};
 
 /// Room for the sentence; the performance data takes the rest.
 const MOST: usize = 600;
@@ -27,6 +27,17 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
         write!(out, " connect={}s;;;0", seconds(ms))?;
     }
     writeln!(out)
+}
+
+/// Writes the line of a plugin that could not do its work.
+///
+/// # Errors
+///
+/// Returns what writing to `out` met.
+pub fn write_cannot(why: &str, out: &mut dyn Write) -> io::Result<()> {
+    let state = Alarm::Unknown.name();
+    let why = prose(why.trim_start_matches("error: "));
+    writeln!(out, "TCPDOCTOR {state} - {}", shortened_bytes(&plain(&why), MOST))
 }
 
 fn told(check: &Check) -> String {

@@ -20,6 +20,8 @@ use crate::render::{account, markup, words, write_json};
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 const MOST: usize = 2_000;
+/// GitHub shows 1024 characters of a rule's texts.
+const MOST_TITLE: usize = 300;
 
 pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
     let told: Vec<&CheckResult> = check
@@ -76,7 +78,7 @@ impl Rules {
 
 fn rule(id: &str, found: Option<&Diagnosis>) -> Value {
     let title = match (found, id) {
-        (Some(found), _) => prose(&found.title).into_owned(),
+        (Some(found), _) => account::shortened(&prose(&found.title), MOST_TITLE).into_owned(),
         (None, account::NOT_AS_EXPECTED) => "The target is not as expected".to_owned(),
         (None, _) => "What decides could not be looked at".to_owned(),
     };

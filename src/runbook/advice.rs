@@ -32,6 +32,9 @@ struct Advisor<'a> {
     /// What is certainly known before each step.
     known: Vec<Option<Facts>>,
     before: Before,
+    /// How many cases of conditions may still be held against each other: a file made to be slow gets
+    /// less advice.
+    patience: usize,
 }
 
 /// A step beside what the file says about it.
@@ -51,6 +54,7 @@ pub(super) fn advise(reader: &mut Reader, root: &Node, book: &Runbook) {
         known: ways::known(&steps, &order, book.start, &book.params),
         before: Before::of(&steps, &order),
         index: steps.iter().enumerate().map(|(at, step)| (step.id.as_str(), at)).collect(),
+        patience: 1_000_000,
         reader,
         book,
         root,
@@ -91,6 +95,14 @@ impl<'a> Advisor<'a> {
         // What another file writes is that file's own to mend.
         if self.is_own(span) {
             self.reader.wrong(code, span, message, Some(help.to_owned()));
+        }
+    }
+
+    /// Adds advice that says what certainly belongs in this place instead.
+    fn instead(&mut self, code: Code, span: &Range<usize>, message: String, meant: String) {
+        if self.is_own(span) {
+            let help = format!("did you mean `{meant}`?");
+            self.reader.mistaken(code, span, message, help, Some(meant));
         }
     }
 

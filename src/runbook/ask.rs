@@ -43,6 +43,7 @@ impl Reader {
             if entries.is_empty() {
                 self.wrong(Code::MISSING_KEY, &node.span, "`choices` is empty", None);
             }
+            self.not_too_many(node, entries.len(), "`choices`").then_some(())?;
             for (key, value) in entries {
                 self.choice(key);
                 let (branch, span) = self.arm(value, "a choice", inner, around);

@@ -4,9 +4,30 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::problem::Problem;
-use super::read::Reader;
+use super::read::{Part, Reader};
+use super::yaml::{Node, Yaml};
 
 impl Reader {
+    /// Finds the file that holds a place.
+    pub(super) fn part(&self, at: usize) -> &Part {
+        let holds = |part: &&Part| part.offset <= at;
+        self.parts.iter().rev().find(holds).unwrap_or(&self.parts[0])
+    }
+
+    /// Maps a span inside a node's text to the file: exact unless escapes changed the text, then the
+    /// whole node.
+    pub(super) fn within(&self, node: &Node, span: Range<usize>) -> Range<usize> {
+        let part = self.part(node.span.start);
+        let local = node.span.start - part.offset..node.span.end - part.offset;
+        let (Yaml::Text(text), Some(raw)) = (&node.value, part.source.text.get(local)) else {
+            return node.span.clone();
+        };
+        match (offset_in(raw, text, span.start), offset_in(raw, text, span.end)) {
+            (Some(start), Some(end)) => node.span.start + start..node.span.start + end,
+            _ => node.span.clone(),
+        }
+    }
+
     /// Turns places in the row of all texts into places in their files, and moves what a change
     /// caused to that change.
     pub(super) fn place(&mut self) {
@@ -37,7 +58,7 @@ impl Reader {
             && let Some(change) = self.cause(&problem)
         {
             let there = self.shown_at(problem.span.start);
-            problem.label = Some(format!("this does not fit to {there}"));
+            problem.label = Some(format!("this does not fit {there}"));
             (problem.span, problem.other) = (change, None);
             return problem;
         }
@@ -89,6 +110,32 @@ impl Reader {
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         format!("{}:{line}:{column}", part.source.name)
     }
+}
+
+/// Finds where byte `at` of a scalar's text stands in the scalar as written: behind a quote, and
+/// with line breaks and indentation where folding left a blank or a line break.
+fn offset_in(raw: &str, text: &str, at: usize) -> Option<usize> {
+    let quote = raw.chars().next().filter(|c| "\"'".contains(*c));
+    let quoted = quote.is_some_and(|quote| raw.len() > 1 && raw.ends_with(quote));
+    let mut written = raw.char_indices().peekable();
+    if quoted {
+        written.next();
+    }
+    for (offset, c) in text.char_indices() {
+        // The end of a span lies behind its last character, not behind the blanks that follow.
+        if offset == at {
+            return written.peek().map(|(written, _)| *written);
+        }
+        let (_, w) = written.next()?;
+        if w == c && w != '\n' {
+            continue;
+        }
+        if !(w == '\n' || w == '\r') || !c.is_whitespace() {
+            return None;
+        }
+        while written.next_if(|(_, w)| *w == ' ').is_some() {}
+    }
+    (at == text.len()).then(|| written.peek().map_or(raw.len(), |(written, _)| *written))
 }
 
 /// Whether a text has this word, not as a part of another.

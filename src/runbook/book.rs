@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::books::{Books, Found, Origin};
 use super::branch::{Around, ENDS};
 use super::code::Code;
 use super::expr::Scope;
-use super::load::{Books, Found, Origin};
 use super::params::params_type;
-use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::step::unread;
 use super::yaml::{self, Broken, Key, Node, Yaml};
@@ -139,7 +138,9 @@ impl Reader {
         }
         let scope = if self.trusted { Scope::open() } else { self.scope(&params, entries) };
         let ids: Vec<String> = entries.iter().map(|(key, _)| key.name.clone()).collect();
-        let around = Around { steps: &ids, catalogue: &catalogue, uses: false };
+        let places = ids.iter().enumerate().rev();
+        let index = places.map(|(at, id)| (id.as_str(), at)).collect();
+        let around = Around { steps: &ids, index: &index, catalogue: &catalogue, uses: false };
         let mut drafts = Vec::with_capacity(entries.len());
         for (key, node) in entries {
             let draft = self.step(key, node, &scope, &around);
@@ -150,6 +151,9 @@ impl Reader {
         }
         let start = start.and_then(|node| Some((self.start(node, &ids)?, node.span.clone())));
         let start = self.turn_off(&mut drafts, start);
+        if let Some(start) = start {
+            self.forgive_idle(&drafts, start);
+        }
         if !self.trusted {
             self.graph(&drafts, start, &params);
         }
@@ -288,8 +292,7 @@ impl Reader {
         if found.is_none() {
             let known: Vec<&str> = ids.iter().map(String::as_str).collect();
             let message = format!("there is no step `{id}`");
-            let help = did_you_mean(id, &known, "steps");
-            self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
+            self.misnamed(Code::UNKNOWN_STEP, &node.span, message, id, (&known, "steps"));
         }
         found
     }

@@ -1,10 +1,10 @@
 //! Arms of steps: conditions, where they lead, and what they conclude.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::code::Code;
 use super::expr::{Expr, Scope, Template};
-use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::yaml::{Node, Yaml};
 use super::{Branch, Catalogue, Next, Note};
@@ -50,6 +50,8 @@ const ARM_KEYS: [&str; 11] = [
 pub(super) struct Around<'a> {
     /// The steps' ids in order.
     pub(super) steps: &'a [String],
+    /// Their positions; of an id that is written twice, the first.
+    pub(super) index: &'a HashMap<&'a str, usize>,
     /// The diagnoses.
     pub(super) catalogue: &'a Catalogue,
     /// Whether these are the arms of a step that uses another runbook.
@@ -59,7 +61,7 @@ pub(super) struct Around<'a> {
 impl Around<'_> {
     /// Finds a step by its id.
     pub(super) fn step(&self, id: &str) -> Option<usize> {
-        self.steps.iter().position(|known| known == id)
+        self.index.get(id).copied()
     }
 }
 
@@ -77,7 +79,7 @@ impl Reader {
     pub(super) fn branches(&mut self, node: &Node, scope: &Scope, around: &Around<'_>) -> Vec<Arm> {
         let mut arms = Vec::new();
         let mut closed: Option<Range<usize>> = None;
-        let Some(items) = self.list(node, "`branches`") else {
+        let Some(items) = self.short_list(node, "`branches`") else {
             self.astray = true;
             return arms;
         };
@@ -255,13 +257,13 @@ impl Reader {
     fn unknown_step(&mut self, node: &Node, id: &str, around: &Around<'_>) {
         let mut known: Vec<&str> = around.steps.iter().map(String::as_str).collect();
         known.extend(ENDS);
-        let help = if around.catalogue.find(id).is_some() {
-            format!("to conclude it, write `conclude: {id}`")
-        } else {
-            did_you_mean(id, &known, "steps")
-        };
         let message = format!("there is no step `{id}`");
-        self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
+        if around.catalogue.find(id).is_some() {
+            let help = format!("to conclude it, write `conclude: {id}`");
+            self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
+            return;
+        }
+        self.misnamed(Code::UNKNOWN_STEP, &node.span, message, id, (&known, "steps"));
     }
 
     /// Reads a condition.
@@ -289,7 +291,7 @@ impl Reader {
         let mut known = vec!["when", "note"];
         known.extend(CONCLUSION_KEYS);
         let mut notes = Vec::new();
-        for item in self.list(node, "`findings`").unwrap_or_default() {
+        for item in self.short_list(node, "`findings`").unwrap_or_default() {
             let Some(fields) = self.fields(item, "a finding", &known) else {
                 continue;
             };

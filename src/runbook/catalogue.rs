@@ -24,6 +24,8 @@ const REMEDY_PLACES: [(&str, RemedyPlace); 3] = [
     ("target", RemedyPlace::Target),
     ("network", RemedyPlace::Network),
 ];
+/// The most diagnoses of one file.
+const MOST_DIAGNOSES: usize = 1000;
 const KEYS: [&str; 10] = [
     "layer",
     "severity",
@@ -54,7 +56,13 @@ impl Reader {
     /// Reads the mapping under `diagnoses`. A runbook's own ids begin with `x-`.
     pub(super) fn diagnoses(&mut self, node: &Node, own: bool) -> Vec<Entry> {
         let mut entries = Vec::new();
-        for (key, value) in self.entries(node, "`diagnoses`").unwrap_or_default() {
+        let own_entries = self.entries(node, "`diagnoses`").unwrap_or_default();
+        if own_entries.len() > MOST_DIAGNOSES {
+            let message = format!("there are more than {MOST_DIAGNOSES} diagnoses");
+            self.wrong(Code::BOUNDS, &node.span, message, None);
+            return entries;
+        }
+        for (key, value) in own_entries {
             self.diagnosis_id(key, own);
             if let Some(entry) = self.diagnosis(key, value) {
                 entries.push(entry);
@@ -149,7 +157,7 @@ impl Reader {
             return remedies;
         };
         let what = "a remedy";
-        for item in self.list(node, "`remedies`").unwrap_or_default() {
+        for item in self.short_list(node, "`remedies`").unwrap_or_default() {
             let Some(fields) = self.fields(item, what, &["when", "text", "command", "where"])
             else {
                 continue;

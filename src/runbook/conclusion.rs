@@ -21,12 +21,13 @@ impl Reader {
         catalogue: &Catalogue,
     ) {
         let known: Vec<&str> = catalogue.all().map(|entry| entry.id.as_str()).collect();
-        let mut help = did_you_mean(id, &known, "diagnoses");
-        if id.starts_with("x-") && !help.starts_with("did") {
-            help = "a diagnosis of your own is described under `diagnoses:`".to_owned();
-        }
         let message = format!("there is no diagnosis `{id}`");
-        self.wrong(Code::UNKNOWN_DIAGNOSIS, span, message, Some(help));
+        if id.starts_with("x-") && !did_you_mean(id, &known, "").starts_with("did") {
+            let help = "a diagnosis of your own is described under `diagnoses:`".to_owned();
+            self.wrong(Code::UNKNOWN_DIAGNOSIS, span, message, Some(help));
+            return;
+        }
+        self.misnamed(Code::UNKNOWN_DIAGNOSIS, span, message, id, (&known, "diagnoses"));
     }
 
     /// Reads a diagnosis with its particulars.
@@ -50,7 +51,7 @@ impl Reader {
                 self.unknown_diagnosis(name, &id.span, around.catalogue);
                 return None;
             };
-            self.against_entry(entry, id, fields, &with, &not);
+            self.against_entry(entry, id, fields, &not);
         }
         Some(Conclusion {
             id: name.to_owned(),
@@ -71,11 +72,14 @@ impl Reader {
         entry: &Entry,
         id: &Node,
         fields: Fields<'_>,
-        with: &[(String, Arg)],
         not: &[(&str, &Node)],
     ) {
         let name = &entry.id;
-        let given: Vec<&str> = with.iter().map(|(name, _)| name.as_str()).collect();
+        // One that cannot be read is given all the same.
+        let given: Vec<&str> = match fields.find("with").map(|node| &node.value) {
+            Some(Yaml::Map(with)) => with.iter().map(|(key, _)| key.name.as_str()).collect(),
+            _ => Vec::new(),
+        };
         let needs: Vec<&str> = entry.needs.iter().map(String::as_str).collect();
         let missing: Vec<&str> = needs.iter().filter(|n| !given.contains(n)).copied().collect();
         if !missing.is_empty() {
@@ -85,15 +89,15 @@ impl Reader {
         if let Some(Yaml::Map(entries)) = fields.find("with").map(|node| &node.value) {
             for (key, _) in entries.iter().filter(|(k, _)| !needs.contains(&&*k.name)) {
                 let message = format!("`{name}` has no use for `{}`", key.name);
-                let help = did_you_mean(&key.name, &needs, "values that it needs");
-                self.wrong(Code::NEEDS, &key.span, message, Some(help));
+                let known = (needs.as_slice(), "values that it needs");
+                self.misnamed(Code::NEEDS, &key.span, message, &key.name, known);
             }
         }
         let known: Vec<&str> = entry.lookalikes.iter().map(|l| l.id.as_str()).collect();
         for (other, node) in not.iter().filter(|(other, _)| !known.contains(other)) {
             let message = format!("`{other}` is no look-alike of `{name}`");
-            let help = did_you_mean(other, &known, "look-alikes");
-            self.wrong(Code::UNKNOWN_DIAGNOSIS, &node.span, message, Some(help));
+            let known = (known.as_slice(), "look-alikes");
+            self.misnamed(Code::UNKNOWN_DIAGNOSIS, &node.span, message, other, known);
         }
     }
 
@@ -135,8 +139,7 @@ impl Reader {
             if around.step(id).is_none() {
                 let known: Vec<&str> = around.steps.iter().map(String::as_str).collect();
                 let message = format!("there is no step `{id}`");
-                let help = did_you_mean(id, &known, "steps");
-                self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
+                self.misnamed(Code::UNKNOWN_STEP, &node.span, message, id, (&known, "steps"));
             }
             cited.push(id.to_owned());
         }

@@ -13,7 +13,9 @@ mod eval;
 mod facts;
 mod look;
 mod relate;
+mod scope;
 mod template;
+mod trace;
 mod value;
 
 use std::ops::Range;
@@ -24,11 +26,11 @@ use serde_json::Value;
 use crate::model::types::Type;
 
 pub use cases::Cases;
-pub use check::Scope;
 pub use doubt::Doubt;
 pub use facts::Facts;
 pub use look::OldName;
 pub(crate) use relate::{article, join};
+pub use scope::Scope;
 pub use template::Template;
 pub(crate) use template::sole_hole;
 pub use value::{escape, is_unsafe, shown};
@@ -87,6 +89,8 @@ pub struct ExprError {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// The text that certainly belongs in this place, without the quotes around it.
+    pub meant: Option<String>,
 }
 
 /// The kinds of mistakes in an expression.
@@ -152,7 +156,7 @@ impl Expr {
     /// Evaluates it, and returns every field that was read on the way, in order.
     pub fn traced(&self, bindings: &Bindings) -> (Known, Vec<Read>) {
         match self.ast() {
-            Some(ast) => eval::traced(ast, &self.source, bindings),
+            Some(ast) => trace::traced(ast, &self.source, bindings),
             None => (self.eval(bindings), Vec::new()),
         }
     }

@@ -21,8 +21,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::books::{Books, Found, Origin};
 use super::code::Code;
-use super::load::{Books, Found, Origin};
 use super::problem::Source;
 use super::read::{Part, Reader};
 use super::step::KINDS;

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::code::Code;
-use super::problem::{Problem, meant};
+use super::problem::Problem;
 use super::yaml::{self, Key, Node, Yaml};
 
 /// A change that mends one problem.
@@ -19,6 +19,9 @@ pub(super) struct Change {
 
 /// Returns the change for each problem, where there is one.
 pub(super) fn changes(text: &str, source: &str, problems: &[Problem]) -> Vec<Option<Change>> {
+    if problems.is_empty() {
+        return Vec::new();
+    }
     let file = File { text, root: yaml::parse(text).ok() };
     let own = |problem: &&Problem| problem.source.name == source && problem.source.text == text;
     problems.iter().map(|problem| Some(problem).filter(own).and_then(|p| file.change(p))).collect()
@@ -33,14 +36,10 @@ impl File<'_> {
     fn change(&self, problem: &Problem) -> Option<Change> {
         let help = problem.help.as_deref().unwrap_or_default();
         let written = self.text.get(problem.span.clone())?;
-        if problem.code == Code::ONE_BRACE {
-            return Some(write(&problem.span, meant(help)?));
-        }
-        if let Some(name) = meant(help) {
-            return replace_name(problem, written, name);
+        if let Some(meant) = &problem.meant {
+            return replace(problem, written, meant);
         }
         match problem.code {
-            Code::EXPRESSION => operator(&problem.span, written, help),
             Code::WRONG_TYPE if help == "put it in quotes" => {
                 Some(write(&problem.span, &format!("\"{written}\"")))
             }
@@ -198,28 +197,20 @@ fn write(span: &Range<usize>, text: &str) -> Change {
     Change { title: format!("write `{text}`"), edits: vec![(span.clone(), text.to_owned())] }
 }
 
-/// Replaces a mistyped name, in quotes or not, when it is what the problem speaks of.
-fn replace_name(problem: &Problem, written: &str, name: &str) -> Option<Change> {
+/// Replaces what stands there, in quotes or not, by what is meant.
+fn replace(problem: &Problem, written: &str, meant: &str) -> Option<Change> {
+    let blanks = written.len() - written.trim_start().len();
+    let written = written.trim();
     let quote = written.chars().next().filter(|c| "\"'".contains(*c) && written.len() > 1);
     let inner = match quote {
         Some(quote) => written.strip_prefix(quote)?.strip_suffix(quote)?,
         None => written,
     };
+    // What an alias repeats stands elsewhere, and escapes make a text differ from its value: only what
+    // the problem speaks of is replaced.
     problem.message.contains(&format!("`{inner}`")).then_some(())?;
-    let start = problem.span.start + quote.map_or(0, char::len_utf8);
-    Some(write(&(start..start + inner.len()), name))
-}
-
-fn operator(span: &Range<usize>, written: &str, help: &str) -> Option<Change> {
-    let operator = match written.trim() {
-        "=" => "==",
-        "and" | "&" => "&&",
-        "or" | "|" => "||",
-        _ => return None,
-    };
-    let start = span.start + (written.len() - written.trim_start().len());
-    let span = start..start + written.trim().len();
-    help.starts_with(&format!("write {operator}")).then(|| write(&span, operator))
+    let start = problem.span.start + blanks + quote.map_or(0, char::len_utf8);
+    Some(write(&(start..start + inner.len()), meant))
 }
 
 fn entries(node: &Node) -> &[(Key, Node)] {

@@ -135,12 +135,15 @@ impl Reader {
                     Mark::Open => {
                         cyclic = true;
                         let from = stack.iter().position(|(step, _)| *step == edge.to);
+                        if self.errors.is_full() {
+                            continue;
+                        }
                         let round: Vec<&str> = stack[from.unwrap_or(0)..]
                             .iter()
                             .map(|(step, _)| drafts[*step].step.id.as_str())
                             .chain([drafts[edge.to].step.id.as_str()])
                             .collect();
-                        let message = format!("this leads back: {}", round.join(" → "));
+                        let message = format!("this leads back: {}", shortened(&round));
                         let other = (drafts[edge.to].id.clone(), "to here".to_owned());
                         self.problem(Code::CYCLE, &edge.span, message, None, Some(other));
                     }
@@ -206,6 +209,18 @@ impl Reader {
         let message = format!("{}, and the step `{step}` has no `unknown:` arm", doubt.why);
         let help = "add `unknown: step`, or ask for it first with has(…) && …".to_owned();
         self.wrong(Code::NO_UNKNOWN, &span, message, Some(help));
+    }
+}
+
+/// Names the steps of a round; of a long one the first and the last.
+fn shortened(round: &[&str]) -> String {
+    const MOST: usize = 12;
+    match round.len() {
+        0..=MOST => round.join(" → "),
+        count => {
+            let (first, last) = (&round[..MOST / 2], &round[count - MOST / 2..]);
+            format!("{} → … → {}", first.join(" → "), last.join(" → "))
+        }
     }
 }
 

@@ -95,6 +95,8 @@ pub enum Words {
     Status,
     /// Types of parameters.
     ParamType,
+    /// What a question may ask for.
+    Expects,
 }
 
 impl Words {
@@ -130,6 +132,7 @@ impl Words {
                 ("fail", "Wrong."),
                 ("unknown", "It could not be looked at."),
             ],
+            Words::Expects => &[("server_report", "The report of a run on the server.")],
             Words::ParamType => &[
                 ("int", "A whole number."),
                 ("float", "A number."),

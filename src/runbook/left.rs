@@ -63,6 +63,29 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Forgets what is wrong in steps of an extended runbook that are left out.
+    pub(super) fn forgive_idle(&mut self, drafts: &[Draft], start: usize) {
+        if self.changes.extends.is_none() {
+            return;
+        }
+        let reached = reached(drafts.iter().map(|draft| &draft.step).collect(), start);
+        let idle = |id: &str| {
+            drafts.iter().zip(&reached).any(|(draft, reached)| !reached && draft.step.id == id)
+        };
+        let places: Vec<Range<usize>> = self
+            .changes
+            .below
+            .iter()
+            .filter(|(id, _)| idle(id))
+            .map(|(_, place)| place.clone())
+            .collect();
+        self.errors
+            .problems
+            .retain(|problem| !places.iter().any(|place| place.contains(&problem.span.start)));
+    }
+}
+
 /// Where a step that is turned off leads in the end.
 #[derive(Clone, Copy)]
 enum End {
@@ -104,20 +127,34 @@ fn arms(step: &mut Step) -> impl Iterator<Item = &mut Branch> {
     step.branches.iter_mut().chain(&mut step.unknown).chain(no_input).chain(choices)
 }
 
+/// Tells of every step whether a walk from `start` may reach it.
+fn reached(steps: Vec<&Step>, start: usize) -> Vec<bool> {
+    let mut reached = vec![false; steps.len()];
+    let mut open = vec![start];
+    while let Some(at) = open.pop() {
+        if std::mem::replace(&mut reached[at], true) {
+            continue;
+        }
+        let step = steps[at];
+        let (no_input, choices) = match &step.kind {
+            Kind::Ask { no_input, choices, .. } => (Some(&**no_input), choices.as_slice()),
+            _ => (None, &[][..]),
+        };
+        let choices = choices.iter().map(|(_, branch)| branch);
+        let branches = step.branches.iter().chain(&step.unknown).chain(no_input).chain(choices);
+        open.extend(branches.filter_map(|branch| match branch.next {
+            Next::Goto(to) => Some(to),
+            _ => None,
+        }));
+    }
+    reached
+}
+
 /// Takes out the steps that no walk from `start` reaches; returns the others, the new place of
 /// `start`, and the ids of what was taken out.
 pub(super) fn without_idle(drafts: Vec<Draft>, start: usize) -> (Vec<Step>, usize, Vec<String>) {
-    let mut reached = vec![false; drafts.len()];
-    let mut open = vec![start];
-    let mut steps: Vec<Step> = drafts.into_iter().map(|draft| draft.step).collect();
-    while let Some(at) = open.pop() {
-        if !std::mem::replace(&mut reached[at], true) {
-            open.extend(arms(&mut steps[at]).filter_map(|branch| match branch.next {
-                Next::Goto(to) => Some(to),
-                _ => None,
-            }));
-        }
-    }
+    let steps: Vec<Step> = drafts.into_iter().map(|draft| draft.step).collect();
+    let reached = reached(steps.iter().collect(), start);
     if reached.iter().all(|reached| *reached) {
         return (steps, start, Vec::new());
     }

@@ -36,6 +36,8 @@ pub enum Place {
     Step,
     /// The branches of a step that runs the probe `dns`.
     Branches,
+    /// It is a targets file, and in no runbook.
+    Targets,
 }
 
 impl Lesson {
@@ -61,7 +63,7 @@ impl Place {
                             - else: inconclusive\n";
         let tail = "    unknown: inconclusive\n";
         match self {
-            Place::File => example.to_owned(),
+            Place::File | Place::Targets => example.to_owned(),
             Place::Head => format!(
                 "{NAMED}{example}\nstart: resolve\nsteps:\n  resolve:\n{DNS}    branches:\n{WAYS}{tail}"
             ),

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::advice;
+use super::books::{Books, Found, Origin};
 use super::code::Code;
 use super::fix::{self, Change};
 use super::lesson::Lesson;
-use super::load::{Books, Found, Library, LoadError, Origin, reader};
+use super::load::{Library, LoadError, reader};
 use super::problem::{LoadErrors, Problem, position};
 use super::yaml::{Node, Yaml};
 use crate::model::lint::{Edit, Finding, Fix, Level, Region, Related, Rule};

@@ -2,10 +2,10 @@
 //!
 //! | step | file |
 //! |---|---|
-//! | a name or path becomes a text | `load`, `builtin` |
+//! | a name or path becomes a text | `load`, `books`, `builtin` |
 //! | the text becomes a tree that knows its places | `yaml` |
 //! | the trees of several files become one | `extend`; `blame` says which of them a problem is in |
-//! | the tree is read into the types below, every problem is kept | `read`, `book`, `step`, `branch`, `conclusion`, `value`, `params`, `catalogue` |
+//! | the tree is read into the types below, every problem is kept | `read`, `book`, `step`, `used`, `branch`, `conclusion`, `value`, `params`, `catalogue` |
 //! | expressions are parsed and checked against the probes' types | `expr`, `types` |
 //! | the steps are judged as a whole: cycles, cases, unknowns | `graph` |
 //! | tests of runbooks are read and written | `rehearsal` |
@@ -19,10 +19,12 @@ mod advice;
 mod ask;
 mod blame;
 mod book;
+mod books;
 mod branch;
 pub mod builtin;
 mod catalogue;
 pub mod code;
+mod complain;
 mod conclusion;
 pub mod drawing;
 pub mod expr;
@@ -42,6 +44,7 @@ pub mod schema;
 mod step;
 pub mod targets;
 pub mod types;
+mod used;
 mod value;
 mod ways;
 mod whole;

@@ -15,7 +15,11 @@ impl Reader {
             return Vec::new();
         };
         let mut params = Vec::new();
-        for (key, value) in self.entries(node, "`params`").unwrap_or_default() {
+        let entries = self.entries(node, "`params`").unwrap_or_default();
+        if !self.not_too_many(node, entries.len(), "`params`") {
+            return params;
+        }
+        for (key, value) in entries {
             self.name(&key.name, &key.span, "a parameter's name", false);
             if let Some(param) = self.param(&key.name, value) {
                 params.push(param);
@@ -47,6 +51,7 @@ impl Reader {
                 if values.is_empty() {
                     self.wrong(Code::PARAM, &node.span, "`values` is empty", None);
                 }
+                self.not_too_many(node, values.len(), "`values`").then_some(())?;
                 words(&values.iter().map(|(v, _)| (*v, "")).collect::<Vec<_>>())
             }
         };

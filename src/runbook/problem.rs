@@ -11,6 +11,8 @@ use crate::model::lint;
 
 /// The distance in bytes from which on two places are not shown together.
 const FAR: usize = 64 << 10;
+/// The most bytes of a file that are shown for one problem.
+const LONGEST_SHOWN: usize = 16 << 10;
 /// The most problems that are kept for one file; the rest is counted.
 const MOST: usize = 100;
 
@@ -38,6 +40,8 @@ pub struct Problem {
     pub label: Option<String>,
     /// What to write instead.
     pub help: Option<String>,
+    /// The text that certainly belongs in this place, without the quotes around it.
+    pub meant: Option<String>,
     /// Another place that belongs to it, with a few words.
     pub other: Option<(Range<usize>, String)>,
 }
@@ -69,6 +73,18 @@ impl Problem {
         self.render(&if colour { Renderer::styled() } else { Renderer::plain() })
     }
 
+    /// Shows the problem without its line: for lines that nobody wrote to be read.
+    fn without_lines(&self) -> String {
+        let (line, column) = position(&self.source.text, self.span.start);
+        let (code, level) = (self.code.name(), self.code.level().name());
+        let (message, name) = (shown(&self.message), shown(&self.source.name));
+        let mut text = format!("{level}[{code}]: {message}\n --> {name}:{line}:{column}");
+        if let Some(help) = &self.help {
+            text.push_str(&format!("\n  = help: {}", shown(help)));
+        }
+        text
+    }
+
     fn render(&self, renderer: &Renderer) -> String {
         // The lines between two places are only looked at when the places are near each other.
         let near = |span: &&Range<usize>| span.start.abs_diff(self.span.start) < FAR;
@@ -78,6 +94,9 @@ impl Problem {
                 (first.min(span.start), last.max(span.start))
             });
         let (lines, from, line) = window(&self.source.text, first, last);
+        if lines.len() > LONGEST_SHOWN {
+            return self.without_lines();
+        }
         let text = visible(lines);
         let clamp = |span: &Range<usize>| {
             let within = |at: usize| boundary(&text, at.saturating_sub(from).min(text.len()));
@@ -227,15 +246,23 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// Returns the one name that [`did_you_mean`] proposes, if it proposes one.
-pub(super) fn meant(help: &str) -> Option<&str> {
-    help.strip_prefix("did you mean `")?.split_once("`?").map(|(name, _)| name)
+/// Finds the known name that must be meant; `None` when none is near, or two are as near.
+pub(crate) fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
+    match near(found, known) {
+        (Some(name), None) => Some(name),
+        _ => None,
+    }
 }
 
-/// Suggests the nearest known name, or lists what there is.
-pub(crate) fn did_you_mean(found: &str, known: &[&str], what: &str) -> String {
+/// Finds the nearest known name, and another that is as near.
+fn near<'a>(found: &str, known: &[&'a str]) -> (Option<&'a str>, Option<&'a str>) {
+    // A long text is no slip of the finger, and comparing it costs its length squared.
+    const LONGEST: usize = 100;
+    if found.len() > LONGEST {
+        return (None, None);
+    }
     let mut best: Option<(f64, &str)> = None;
-    let mut second = None;
+    let mut second: Option<(f64, &str)> = None;
     for name in known {
         let likeness = strsim::jaro_winkler(&found.to_lowercase(), &name.to_lowercase());
         // Two slips in a word of four letters, one in a shorter one.
@@ -251,12 +278,16 @@ pub(crate) fn did_you_mean(found: &str, known: &[&str], what: &str) -> String {
             second = Some((likeness, name));
         }
     }
-    match (best, second) {
-        // As near as each other: nobody can tell which is meant.
-        (Some((likeness, name)), Some((other, also))) if likeness - other < 0.01 => {
-            return format!("did you mean `{name}` or `{also}`?");
-        }
-        (Some((_, name)), _) => return format!("did you mean `{name}`?"),
+    // As near as each other: nobody can tell which is meant.
+    let tie = |(likeness, _): &(f64, &str)| best.is_some_and(|(best, _)| best - likeness < 0.01);
+    (best.map(|(_, name)| name), second.filter(tie).map(|(_, name)| name))
+}
+
+/// Suggests the nearest known name, or lists what there is.
+pub(crate) fn did_you_mean(found: &str, known: &[&str], what: &str) -> String {
+    match near(found, known) {
+        (Some(name), Some(also)) => return format!("did you mean `{name}` or `{also}`?"),
+        (Some(name), None) => return format!("did you mean `{name}`?"),
         _ => {}
     }
     if known.is_empty() {
@@ -275,10 +306,10 @@ mod tests {
     #[test]
     fn one_name_is_meant_or_two_or_none() {
         let known = ["resolve", "connect", "v4", "v6"];
-        assert_eq!(meant(&did_you_mean("resolv", &known, "steps")), Some("resolve"));
-        let both = did_you_mean("v5", &known, "steps");
-        assert_eq!((both.as_str(), meant(&both)), ("did you mean `v4` or `v6`?", None));
-        assert_eq!(meant(&did_you_mean("frobnicate", &known, "steps")), None);
-        assert_eq!(meant("did you mean `connect`?; looked in runbooks"), Some("connect"));
+        assert_eq!(nearest("resolv", &known), Some("resolve"));
+        assert_eq!(did_you_mean("resolv", &known, "steps"), "did you mean `resolve`?");
+        assert_eq!(nearest("v5", &known), None);
+        assert_eq!(did_you_mean("v5", &known, "steps"), "did you mean `v4` or `v6`?");
+        assert_eq!(nearest("frobnicate", &known), None);
     }
 }

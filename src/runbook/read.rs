@@ -3,7 +3,7 @@
 //! A tree may be put together from several files (`extends`, `include`). Their texts are thought of as
 //! lying one behind the other, so that a place is one number, whatever file it is in; see [`Part`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Runbook;
+use super::books::{Found, Origin, UseError};
 use super::code::Code;
 use super::expr::{Expr, ExprError, ExprErrorKind, Scope, Template};
 use super::extend::Changes;
-use super::load::{Found, Origin, UseError};
-use super::problem::{LoadErrors, Problem, Source, did_you_mean};
+use super::problem::{LoadErrors, Source, nearest};
 use super::yaml::{Key, Node, Yaml};
 use crate::model::contact::Contact;
 
@@ -114,37 +114,6 @@ impl Reader {
         Reader::new(Arc::new(source), &found, false)
     }
 
-    /// Adds a problem.
-    pub(super) fn wrong(
-        &mut self,
-        code: Code,
-        span: &Range<usize>,
-        message: impl Into<String>,
-        help: Option<String>,
-    ) {
-        self.problem(code, span, message.into(), help, None);
-    }
-
-    /// Adds a problem that concerns two places.
-    pub(super) fn problem(
-        &mut self,
-        code: Code,
-        span: &Range<usize>,
-        message: String,
-        help: Option<String>,
-        other: Option<(Range<usize>, String)>,
-    ) {
-        self.errors.push(Problem {
-            source: Arc::clone(&self.parts[0].source),
-            span: span.clone(),
-            code,
-            message,
-            label: None,
-            help,
-            other,
-        });
-    }
-
     /// Ends reading: everything that was found.
     pub(super) fn everything(mut self) -> LoadErrors {
         self.place();
@@ -160,12 +129,6 @@ impl Reader {
             Some(value) if self.errors.problems.is_empty() => Ok(value),
             _ => Err(self.errors),
         }
-    }
-
-    /// Finds the file that holds a place.
-    pub(super) fn part(&self, at: usize) -> &Part {
-        let holds = |part: &&Part| part.offset <= at;
-        self.parts.iter().rev().find(holds).unwrap_or(&self.parts[0])
     }
 
     /// Reads a mapping's entries; duplicate keys are complained about.
@@ -206,13 +169,12 @@ impl Reader {
                 self.strange.push(key.span.clone());
                 let message = format!("{what} has no key `{}`", key.name);
                 // `{text: one, two}` is a key `two` with nothing behind it.
-                let help = match value.value {
-                    Yaml::Null if key.name.contains(' ') => {
-                        "a text with a comma in it is put in quotes inside { }".to_owned()
-                    }
-                    _ => did_you_mean(&key.name, known, "keys"),
-                };
-                self.wrong(Code::UNKNOWN_KEY, &key.span, message, Some(help));
+                if matches!(value.value, Yaml::Null) && key.name.contains(' ') {
+                    let help = "a text with a comma in it is put in quotes inside { }".to_owned();
+                    self.wrong(Code::UNKNOWN_KEY, &key.span, message, Some(help));
+                    continue;
+                }
+                self.misnamed(Code::UNKNOWN_KEY, &key.span, message, &key.name, (known, "keys"));
             }
         }
         Some(Fields { entries })
@@ -222,8 +184,7 @@ impl Reader {
     /// not missing as well.
     pub(super) fn mistyped(&self, fields: Fields<'_>, wanted: &str) -> bool {
         fields.entries.iter().any(|(key, _)| {
-            self.strange.contains(&key.span)
-                && did_you_mean(&key.name, &[wanted], "").starts_with("did you mean")
+            self.strange.contains(&key.span) && nearest(&key.name, &[wanted]).is_some()
         })
     }
 
@@ -244,18 +205,6 @@ impl Reader {
         found
     }
 
-    pub(super) fn type_error(&mut self, node: &Node, what: &str, wanted: &str) {
-        let message = format!("{what} must be {wanted}, not {}", node.value.kind());
-        let help = match (&node.value, wanted) {
-            (Yaml::Bool(_) | Yaml::Int(_) | Yaml::Float(_), "text") => {
-                Some("put it in quotes".to_owned())
-            }
-            (Yaml::Map(_), "text") => Some("a text that begins with { is put in quotes".to_owned()),
-            _ => None,
-        };
-        self.wrong(Code::WRONG_TYPE, &node.span, message, help);
-    }
-
     /// Reads text.
     pub(super) fn text<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a str> {
         match &node.value {
@@ -265,6 +214,12 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// Reads a list of things that are compared with each other, which must not be too many.
+    pub(super) fn short_list<'a>(&mut self, node: &'a Node, what: &str) -> Option<&'a [Node]> {
+        let items = self.list(node, what)?;
+        self.not_too_many(node, items.len(), what).then_some(items)
     }
 
     /// Reads a list.
@@ -287,11 +242,12 @@ impl Reader {
         let items = self.list(node, what)?;
         let item_name = format!("an item of {what}");
         let mut found: Vec<(&str, &Node)> = Vec::new();
+        let mut seen = HashSet::new();
         for item in items {
             let Some(text) = self.text(item, &item_name) else {
                 continue;
             };
-            if found.iter().any(|(known, _)| *known == text) {
+            if !seen.insert(text) {
                 let message = format!("`{text}` is listed twice in {what}");
                 self.wrong(Code::DUPLICATE_KEY, &item.span, message, None);
                 continue;
@@ -312,12 +268,8 @@ impl Reader {
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.wrong(
-                Code::UNKNOWN_WORD,
-                &node.span,
-                format!("{what} cannot be `{text}`"),
-                Some(did_you_mean(text, &known, "words")),
-            );
+            let message = format!("{what} cannot be `{text}`");
+            self.misnamed(Code::UNKNOWN_WORD, &node.span, message, text, (&known, "words"));
         }
         found.map(|(_, value)| *value)
     }
@@ -325,7 +277,8 @@ impl Reader {
     /// Reads a text with expressions in it.
     pub(super) fn template(&mut self, node: &Node, what: &str, scope: &Scope) -> Option<Template> {
         let text = self.text(node, what)?;
-        if self.trusted {
+        // What is only counted need not be read.
+        if self.trusted || self.errors.is_full() {
             return Some(Template::lazy(text));
         }
         match Template::parse(text, scope) {
@@ -355,7 +308,7 @@ impl Reader {
         offset: usize,
         scope: &Scope,
     ) -> Option<Expr> {
-        if self.trusted {
+        if self.trusted || self.errors.is_full() {
             return Some(Expr::lazy(source));
         }
         match Expr::compile(source, scope) {
@@ -379,21 +332,10 @@ impl Reader {
                 ExprErrorKind::Word => Code::VOCABULARY,
             };
             let span = self.within(node, error.span.start + offset..error.span.end + offset);
-            self.wrong(code, &span, error.message, error.help);
-        }
-    }
-
-    /// Maps a span inside a node's text to the file: exact unless escapes changed the text, then the
-    /// whole node.
-    pub(super) fn within(&self, node: &Node, span: Range<usize>) -> Range<usize> {
-        let part = self.part(node.span.start);
-        let local = node.span.start - part.offset..node.span.end - part.offset;
-        let (Yaml::Text(text), Some(raw)) = (&node.value, part.source.text.get(local)) else {
-            return node.span.clone();
-        };
-        match (offset_in(raw, text, span.start), offset_in(raw, text, span.end)) {
-            (Some(start), Some(end)) => node.span.start + start..node.span.start + end,
-            _ => node.span.clone(),
+            match error.help {
+                Some(help) => self.mistaken(code, &span, error.message, help, error.meant),
+                None => self.wrong(code, &span, error.message, None),
+            }
         }
     }
 
@@ -440,30 +382,4 @@ impl Reader {
         }
         fine
     }
-}
-
-/// Finds where byte `at` of a scalar's text stands in the scalar as written: behind a quote, and
-/// with line breaks and indentation where folding left a blank or a line break.
-fn offset_in(raw: &str, text: &str, at: usize) -> Option<usize> {
-    let quote = raw.chars().next().filter(|c| "\"'".contains(*c));
-    let quoted = quote.is_some_and(|quote| raw.len() > 1 && raw.ends_with(quote));
-    let mut written = raw.char_indices().peekable();
-    if quoted {
-        written.next();
-    }
-    for (offset, c) in text.char_indices() {
-        // The end of a span lies behind its last character, not behind the blanks that follow.
-        if offset == at {
-            return written.peek().map(|(written, _)| *written);
-        }
-        let (_, w) = written.next()?;
-        if w == c && w != '\n' {
-            continue;
-        }
-        if !(w == '\n' || w == '\r') || !c.is_whitespace() {
-            return None;
-        }
-        while written.next_if(|(_, w)| *w == ' ').is_some() {}
-    }
-    (at == text.len()).then(|| written.peek().map_or(raw.len(), |(written, _)| *written))
 }

@@ -85,9 +85,10 @@ fn definition(group: &Group) -> Value {
             ]);
         }
         "param" => {
-            whole["if"] = json!({"properties": {"type": {"const": "word"}}});
+            whole["if"] = json!({"properties": {"type": {"const": "word"}}, "required": ["type"]});
             whole["then"] = json!({"required": ["values"]});
-            whole["else"] = json!({"properties": {"values": false}});
+            whole["else"] =
+                json!({"if": {"required": ["type"]}, "then": {"properties": {"values": false}}});
             // A parameter of a runbook that is extended keeps its type; see the root.
             whole["required"] = json!([]);
         }
@@ -113,7 +114,7 @@ fn definition(group: &Group) -> Value {
         whole["allOf"] = json!([{"$ref": "#/$defs/needs_of_note"}]);
     }
     // A step that is turned off needs no ways out.
-    if matches!(group.id, "probe_step" | "decide_step" | "use_step")
+    if matches!(group.id, "probe_step" | "ask_report_step" | "decide_step" | "use_step")
         && let Some(required) = whole["required"].as_array_mut()
     {
         required.retain(|key| key != "branches");
@@ -192,14 +193,22 @@ fn words_of(words: &[(&str, &str)]) -> Value {
 /// A step: of one kind, or a change to a step of the runbook that is extended.
 fn step() -> Value {
     let kinds = ["probe", "ask", "decide", "use"];
-    let each = kinds.map(|kind| {
-        json!({
+    let each = kinds.map(|kind| match kind {
+        "ask" => json!({
+            "if": {"required": ["ask"]},
+            "then": {
+                "if": {"required": ["expects"]},
+                "then": {"$ref": "#/$defs/ask_report_step"},
+                "else": {"$ref": "#/$defs/ask_step"},
+            },
+        }),
+        kind => json!({
             "if": {"required": [kind]},
             "then": {"$ref": format!("#/$defs/{kind}_step")},
-        })
+        }),
     });
     let mut properties = Map::new();
-    for group in kinds.iter().filter_map(|kind| Group::find(&format!("{kind}_step"))) {
+    for group in GROUPS.iter().filter(|group| group.id.ends_with("_step")) {
         for key in group.keys {
             properties.entry(key.name).or_insert_with(|| json!({"description": key.doc}));
         }

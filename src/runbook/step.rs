@@ -7,12 +7,10 @@ use std::time::Duration;
 use super::branch::{Arm, Around};
 use super::code::Code;
 use super::expr::{Scope, Template};
-use super::load::Books;
-use super::params::params_type;
 use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::yaml::{Key, Node, Yaml};
-use super::{Branch, Kind, Meanwhile, Next, Runbook, Step, types};
+use super::{Branch, Kind, Meanwhile, Next, Step, types};
 use crate::model::layer::Layer;
 use crate::model::types::Type;
 use crate::probe::{REGISTRY, Spec};
@@ -286,8 +284,7 @@ impl Reader {
         let Some(spec) = Spec::find(name) else {
             let known: Vec<&str> = REGISTRY.iter().map(|spec| spec.id).collect();
             let message = format!("there is no probe `{name}`");
-            let help = did_you_mean(name, &known, "probes");
-            self.wrong(Code::UNKNOWN_PROBE, &node.span, message, Some(help));
+            self.misnamed(Code::UNKNOWN_PROBE, &node.span, message, name, (&known, "probes"));
             return None;
         };
         if self.trusted {
@@ -310,41 +307,6 @@ impl Reader {
         Some((Kind::Decide, Vec::new()))
     }
 
-    /// Loads the runbook that a step uses, ahead of reading the step: expressions of any step may
-    /// speak of what it saw.
-    pub(super) fn load_used(&mut self, step: &Node, books: &mut Books<'_>) {
-        let Yaml::Map(entries) = &step.value else {
-            return;
-        };
-        let node = entries.iter().find(|(key, _)| key.name == "use").map(|(_, node)| node);
-        if let Some(Node { value: Yaml::Text(name), span }) = node {
-            let near = self.folder_at(span.start);
-            self.used.insert(span.start, books.used(name, near.as_deref()));
-        }
-    }
-
-    fn use_kind(&mut self, fields: Fields<'_>, scope: &Scope) -> Option<(Kind, Vec<Range<usize>>)> {
-        let node = fields.find("use")?;
-        let name = self.text(node, "`use`")?;
-        let runbook: Arc<Runbook> = match self.used.get(&node.span.start)? {
-            Ok(runbook) => Arc::clone(runbook),
-            Err((code, message, help)) => {
-                let (code, message, help) = (*code, message.clone(), help.clone());
-                self.wrong(code, &node.span, message, help);
-                return None;
-            }
-        };
-        let Type::Record(params) = params_type(&runbook.params) else {
-            return None;
-        };
-        let mut params = Arc::unwrap_or_clone(params);
-        for (field, param) in params.fields.iter_mut().zip(&runbook.params) {
-            field.default.clone_from(&param.default);
-        }
-        let with = self.arguments(fields.find("with"), (name, node), &params, scope);
-        Some((Kind::Use { runbook, with }, Vec::new()))
-    }
-
     fn meanwhile(
         &mut self,
         node: &Node,
@@ -358,7 +320,7 @@ impl Reader {
         let start = self.need(fields, node, what, "start")?;
         let (mut steps, mut places) = (Vec::new(), Vec::new());
         for (id, node) in self.texts(start, "`start`").unwrap_or_default() {
-            match around.steps.iter().position(|known| known == id) {
+            match around.step(id) {
                 Some(_) if id == own => {
                     let message = "a step cannot start itself early";
                     self.wrong(Code::LEADS, &node.span, message, None);
@@ -370,8 +332,7 @@ impl Reader {
                 None => {
                     let known: Vec<&str> = around.steps.iter().map(String::as_str).collect();
                     let message = format!("there is no step `{id}`");
-                    let help = did_you_mean(id, &known, "steps");
-                    self.wrong(Code::UNKNOWN_STEP, &node.span, message, Some(help));
+                    self.misnamed(Code::UNKNOWN_STEP, &node.span, message, id, (&known, "steps"));
                 }
             }
         }

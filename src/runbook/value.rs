@@ -8,7 +8,6 @@ use super::Arg;
 use super::branch::PLACES;
 use super::code::Code;
 use super::expr::{Expr, Scope, article, join, sole_hole};
-use super::problem::did_you_mean;
 use super::read::Reader;
 use super::types::fits;
 use super::yaml::{Node, Yaml};
@@ -147,8 +146,8 @@ impl Reader {
             let Some(field) = types.field(&key.name) else {
                 let known: Vec<&str> = types.fields.iter().map(|f| f.name.as_str()).collect();
                 let message = format!("`{name}` takes no argument `{}`", key.name);
-                let help = did_you_mean(&key.name, &known, "arguments");
-                self.wrong(Code::ARGUMENT, &key.span, message, Some(help));
+                let known = (known.as_slice(), "arguments");
+                self.misnamed(Code::ARGUMENT, &key.span, message, &key.name, known);
                 // What it says is still checked.
                 self.value(value, scope);
                 continue;
@@ -186,8 +185,8 @@ impl Reader {
                 (Yaml::Text(text), Type::Word(words)) => {
                     let known: Vec<&str> = words.iter().map(|word| word.name.as_str()).collect();
                     let message = format!("`{name}` cannot be `{text}`");
-                    let help = did_you_mean(text, &known, "words");
-                    self.wrong(Code::UNKNOWN_WORD, &node.span, message, Some(help));
+                    let known = (known.as_slice(), "words");
+                    self.misnamed(Code::UNKNOWN_WORD, &node.span, message, text, known);
                     return;
                 }
                 (value, _) => value.kind().to_owned(),

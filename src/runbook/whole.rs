@@ -1,7 +1,12 @@
 //! A runbook that was put together from several files, written as one.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::Runbook;
 use super::blame::has_word;
+use super::problem::Source;
+use super::read::Part;
 use super::yaml::{Key, Node, Yaml};
 
 /// The keys at the top in their usual order.
@@ -12,8 +17,44 @@ const ARMS: [&str; 4] = ["branches", "unknown", "findings", "meanwhile"];
 /// The longest list or mapping in braces.
 const WIDTH: usize = 100;
 
+/// What a comment begins with that allows a piece of advice; see `lint`.
+const ALLOW: &str = "# lint: allow ";
+
+/// The files that a tree was put together from: for the comments that are not in it.
+pub(super) struct Texts(Vec<(usize, Arc<Source>)>);
+
+impl Texts {
+    pub(super) fn of(parts: &[Part]) -> Texts {
+        Texts(parts.iter().map(|part| (part.offset, Arc::clone(&part.source))).collect())
+    }
+
+    /// Whether a place is in another file than the runbook's own.
+    fn is_inherited(&self, at: usize) -> bool {
+        self.0.get(1).is_some_and(|(offset, _)| at >= *offset)
+    }
+
+    /// Returns the codes of the advice that comments allow on a place's line or right above it.
+    fn allowed(&self, at: usize) -> BTreeSet<&str> {
+        let Some((offset, source)) = self.0.iter().rev().find(|(offset, _)| *offset <= at) else {
+            return BTreeSet::new();
+        };
+        let text = &source.text;
+        let Some(before) = text.get(..at - offset) else {
+            return BTreeSet::new();
+        };
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let own = text[start..].lines().next();
+        let above =
+            text[..start].lines().rev().take_while(|line| line.trim_start().starts_with('#'));
+        let codes = own.into_iter().chain(above).filter_map(|line| line.split_once(ALLOW));
+        let is_code = |word: &&str| word.starts_with("TD");
+        let word = |c: char| !c.is_ascii_alphanumeric();
+        codes.flat_map(|(_, codes)| codes.split(word)).filter(is_code).collect()
+    }
+}
+
 /// Writes the tree that a runbook was read from.
-pub(super) fn write(root: &Node, runbook: &Runbook) -> String {
+pub(super) fn write(root: &Node, runbook: &Runbook, texts: &Texts) -> String {
     let Yaml::Map(entries) = &root.value else {
         return String::new();
     };
@@ -24,14 +65,43 @@ pub(super) fn write(root: &Node, runbook: &Runbook) -> String {
             leave_out(steps, runbook);
         }
     }
-    let mut out = String::new();
+    let unused = unused_params(&entries, texts);
+    let mut out = Out { text: String::new(), texts, unused };
     for (key, node) in &entries {
         if matches!(key.name.as_str(), "params" | "steps" | "diagnoses") {
-            out.push('\n');
+            out.text.push('\n');
         }
-        entry(key, node, 0, &mut out);
+        let Yaml::Map(steps) = &node.value else {
+            out.entry(key, node, 0);
+            continue;
+        };
+        if key.name != "steps" || steps.is_empty() {
+            out.entry(key, node, 0);
+            continue;
+        }
+        out.text.push_str("steps:\n");
+        for (nth, (key, step)) in steps.iter().enumerate() {
+            if nth > 0 {
+                out.text.push('\n');
+            }
+            out.entry(key, step, 1);
+        }
     }
-    out
+    out.text
+}
+
+/// Finds the parameters of the runbook below that only steps spoke of that are left out.
+fn unused_params(entries: &[(Key, Node)], texts: &Texts) -> Vec<usize> {
+    let find = |name: &str| entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node);
+    let Some(Yaml::Map(params)) = find("params").map(|node| &node.value) else {
+        return Vec::new();
+    };
+    let steps = find("steps");
+    let inherited = params.iter().filter(|(key, _)| texts.is_inherited(key.span.start));
+    let idle = inherited.filter(|(key, _)| {
+        !steps.is_some_and(|steps| speaks(steps, &format!("params.{}", key.name)))
+    });
+    idle.map(|(key, _)| key.span.start).collect()
 }
 
 /// Takes out the steps that are left out; one that the others speak of stays, turned off, so that its
@@ -77,77 +147,136 @@ fn speaks(node: &Node, of: &str) -> bool {
     }
 }
 
-fn entry(key: &Key, node: &Node, depth: usize, out: &mut String) {
-    indent(depth, out);
-    out.push_str(&scalar(&key.name, false));
-    out.push(':');
-    value(node, depth, out);
+/// The text while it is written.
+struct Out<'a> {
+    text: String,
+    texts: &'a Texts,
+    /// Where parameters are named that nothing uses, which is nobody's mistake.
+    unused: Vec<usize>,
 }
 
-/// Writes a value behind its key or dash, and ends the line.
-fn value(node: &Node, depth: usize, out: &mut String) {
-    match &node.value {
-        Yaml::Map(entries) if !entries.is_empty() => {
-            if let Some(flow) = flow(node).filter(|_| depth > 0) {
-                out.push_str(&format!(" {flow}\n"));
-                return;
-            }
-            out.push('\n');
-            for (key, node) in entries {
-                entry(key, node, depth + 1, out);
-            }
+impl Out<'_> {
+    fn entry(&mut self, key: &Key, node: &Node, depth: usize) {
+        let mut codes: BTreeSet<String> =
+            self.texts.allowed(key.span.start).into_iter().map(str::to_owned).collect();
+        if self.unused.contains(&key.span.start) {
+            codes.insert("TD107".to_owned());
         }
-        Yaml::List(items) if !items.is_empty() => {
-            if let Some(flow) = flow(node) {
-                out.push_str(&format!(" {flow}\n"));
-                return;
-            }
-            out.push('\n');
-            for item in items {
-                list_item(item, depth + 1, out);
-            }
+        if flow(node).is_some_and(|_| depth > 0) {
+            self.allowed_inside(node, &mut codes);
         }
-        Yaml::Text(text) if text.contains('\n') && is_block(text) => {
-            out.push_str(if text.ends_with('\n') { " |\n" } else { " |-\n" });
-            for line in text.lines() {
-                if !line.is_empty() {
-                    indent(depth + 1, out);
-                    out.push_str(line);
+        self.allow(&codes, depth);
+        self.indent(depth);
+        self.text.push_str(&scalar(&key.name, false));
+        self.text.push(':');
+        self.value(node, depth);
+    }
+
+    fn allow(&mut self, codes: &BTreeSet<String>, depth: usize) {
+        if !codes.is_empty() {
+            let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+            self.indent(depth);
+            self.text.push_str(&format!("{ALLOW}{}\n", codes.join(" ")));
+        }
+    }
+
+    fn allowed_inside(&self, node: &Node, codes: &mut BTreeSet<String>) {
+        let owned = |at| self.texts.allowed(at).into_iter().map(str::to_owned);
+        match &node.value {
+            Yaml::List(items) => {
+                for item in items {
+                    codes.extend(owned(item.span.start));
+                    self.allowed_inside(item, codes);
                 }
-                out.push('\n');
+            }
+            Yaml::Map(entries) => {
+                for (key, node) in entries {
+                    codes.extend(owned(key.span.start));
+                    self.allowed_inside(node, codes);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes a value behind its key or dash, and ends the line.
+    fn value(&mut self, node: &Node, depth: usize) {
+        match &node.value {
+            Yaml::Map(entries) if !entries.is_empty() => {
+                if let Some(flow) = flow(node).filter(|_| depth > 0) {
+                    self.text.push_str(&format!(" {flow}\n"));
+                    return;
+                }
+                self.text.push('\n');
+                for (key, node) in entries {
+                    self.entry(key, node, depth + 1);
+                }
+            }
+            Yaml::List(items) if !items.is_empty() => {
+                if let Some(flow) = flow(node) {
+                    self.text.push_str(&format!(" {flow}\n"));
+                    return;
+                }
+                self.text.push('\n');
+                for item in items {
+                    self.list_item(item, depth + 1);
+                }
+            }
+            Yaml::Text(text) if text.contains('\n') && is_block(text) => {
+                self.text.push_str(if text.ends_with('\n') { " |\n" } else { " |-\n" });
+                for line in text.lines() {
+                    if !line.is_empty() {
+                        self.indent(depth + 1);
+                        self.text.push_str(line);
+                    }
+                    self.text.push('\n');
+                }
+            }
+            _ => {
+                self.text.push(' ');
+                self.text.push_str(&plain(node, false));
+                self.text.push('\n');
             }
         }
-        _ => {
-            out.push(' ');
-            out.push_str(&plain(node, false));
-            out.push('\n');
+    }
+
+    fn list_item(&mut self, item: &Node, depth: usize) {
+        let flow = flow(item);
+        let Yaml::Map(entries) = &item.value else {
+            self.indent(depth);
+            self.text.push('-');
+            self.value(item, depth);
+            return;
+        };
+        let mut codes = BTreeSet::new();
+        if let Some(flow) = flow {
+            self.allowed_inside(item, &mut codes);
+            self.allow(&codes, depth);
+            self.indent(depth);
+            self.text.push_str(&format!("- {flow}\n"));
+            return;
         }
+        let first = entries.first().map_or(0, |(key, _)| key.span.start);
+        codes.extend(self.texts.allowed(first).into_iter().map(str::to_owned));
+        self.allow(&codes, depth);
+        let begin = self.text.len();
+        for (nth, (key, node)) in entries.iter().enumerate() {
+            if nth > 0 {
+                self.entry(key, node, depth + 1);
+                continue;
+            }
+            // What allows something for it stands above the dash.
+            self.indent(depth + 1);
+            self.text.push_str(&scalar(&key.name, false));
+            self.text.push(':');
+            self.value(node, depth + 1);
+        }
+        self.text.replace_range(begin + 2 * depth..begin + 2 * depth + 2, "- ");
     }
-}
 
-fn list_item(item: &Node, depth: usize, out: &mut String) {
-    let Yaml::Map(entries) = &item.value else {
-        indent(depth, out);
-        out.push('-');
-        value(item, depth, out);
-        return;
-    };
-    if let Some(flow) = flow(item) {
-        indent(depth, out);
-        out.push_str(&format!("- {flow}\n"));
-        return;
+    fn indent(&mut self, depth: usize) {
+        self.text.extend(std::iter::repeat_n("  ", depth));
     }
-    let mut text = String::new();
-    for (key, node) in entries {
-        entry(key, node, depth + 1, &mut text);
-    }
-    indent(depth, out);
-    out.push_str("- ");
-    out.push_str(text.trim_start());
-}
-
-fn indent(depth: usize, out: &mut String) {
-    out.extend(std::iter::repeat_n("  ", depth));
 }
 
 /// Writes a small list or mapping in one line; `None` for one that is too large for that.

@@ -3,9 +3,16 @@
 //! Many targets at a time ask the same of the kernel: who listens in other namespaces, which process
 //! holds which socket. Whoever asks while nobody looks, looks at once; those who ask meanwhile share
 //! the next look. So an answer is never older than its question, as if everybody had looked alone.
+//! While there is a crowd, looks are spaced so that they take a quarter of the time at most.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::sys::clock;
+
+/// The longest pause between two looks.
+const LONGEST_REST: Duration = Duration::from_millis(60);
 
 /// Questions of one kind, answered together.
 #[derive(Debug)]
@@ -22,6 +29,8 @@ struct State<Q, A> {
     begun: u64,
     /// Whether somebody looks.
     busy: bool,
+    /// When the next look may begin, after one that answered several.
+    rest: Option<Instant>,
     /// Answers by the number of their look, and how many have yet to take them.
     answers: BTreeMap<u64, (Arc<A>, usize)>,
 }
@@ -30,7 +39,7 @@ impl<Q: Clone, A> Batch<Q, A> {
     /// Begins without questions.
     pub const fn new() -> Batch<Q, A> {
         let answers = BTreeMap::new();
-        let state = State { waiting: Vec::new(), begun: 0, busy: false, answers };
+        let state = State { waiting: Vec::new(), begun: 0, busy: false, rest: None, answers };
         Batch { state: Mutex::new(state), ended: Condvar::new() }
     }
 
@@ -48,10 +57,15 @@ impl<Q: Clone, A> Batch<Q, A> {
                 }
                 return answer;
             }
-            if !state.busy {
-                break;
-            }
-            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let now = clock::now();
+            state = match state.rest.filter(|rest| *rest > now) {
+                _ if state.busy => self.ended.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(rest) => {
+                    let waited = self.ended.wait_timeout(state, rest - now);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => break,
+            };
         }
         let mut questions = std::mem::take(&mut state.waiting);
         if state.begun >= mine {
@@ -61,7 +75,8 @@ impl<Q: Clone, A> Batch<Q, A> {
         state.begun += 1;
         state.busy = true;
         drop(state);
-        let mut looking = Looking { batch: self, answer: None, others: questions.len() - 1 };
+        let others = questions.len() - 1;
+        let mut looking = Looking { batch: self, answer: None, others, begun: clock::now() };
         let answer = Arc::new(look(questions));
         looking.answer = Some(Arc::clone(&answer));
         answer
@@ -83,12 +98,15 @@ struct Looking<'a, Q: Clone, A> {
     batch: &'a Batch<Q, A>,
     answer: Option<Arc<A>>,
     others: usize,
+    begun: Instant,
 }
 
 impl<Q: Clone, A> Drop for Looking<'_, Q, A> {
     fn drop(&mut self) {
         let mut state = self.batch.lock();
         state.busy = false;
+        let rest = (self.begun.elapsed() * 3).min(LONGEST_REST);
+        state.rest = (self.others > 0).then(|| clock::now() + rest);
         let number = state.begun;
         if let Some(answer) = self.answer.take().filter(|_| self.others > 0) {
             state.answers.insert(number, (answer, self.others));

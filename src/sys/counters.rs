@@ -37,15 +37,15 @@ impl Snapshot {
 
     /// The counters by name.
     pub fn counters(&self) -> NetCounters {
-        self.into_counters(NetCounters::default())
+        self.parsed_into(NetCounters::default())
     }
 
     /// Only these counters, by name.
     pub fn only(&self, wanted: &'static [&'static str]) -> NetCounters {
-        self.into_counters(NetCounters::only(wanted))
+        self.parsed_into(NetCounters::only(wanted))
     }
 
-    fn into_counters(&self, mut counters: NetCounters) -> NetCounters {
+    fn parsed_into(&self, mut counters: NetCounters) -> NetCounters {
         for text in [&self.snmp, &self.netstat].into_iter().flatten() {
             counters.add_pairs(text);
         }

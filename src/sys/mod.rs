@@ -14,6 +14,7 @@ pub mod errno;
 pub mod errqueue;
 pub mod host;
 pub mod icmp;
+pub mod limits;
 pub mod name_config;
 pub mod namespaces;
 pub mod netlink;

@@ -73,12 +73,11 @@ fn listening_now() -> Option<Others> {
     if namespaces.is_empty() {
         return Some(Others::default());
     }
-    let looked = std::thread::Builder::new()
+    std::thread::Builder::new()
         .name("namespaces".to_owned())
         .spawn(move || look_into(&namespaces))
         .ok()
-        .and_then(|thread| thread.join().ok());
-    looked
+        .and_then(|thread| thread.join().ok())
 }
 
 /// The processes of every other network namespace, a few of each, lowest first.

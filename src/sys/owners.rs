@@ -23,6 +23,8 @@ const FEW: usize = 64;
 /// Threads at most.
 const THREADS: usize = 4;
 
+type Scanned = Result<Arc<Owners>, Why>;
+
 /// Which processes hold which sockets.
 #[derive(Debug, Clone, Default)]
 pub struct Owners {
@@ -43,7 +45,7 @@ impl Owners {
     ///
     /// Returns why `/proc` could not be listed.
     pub fn of(inodes: &[u32], besides: &[u32]) -> Result<Arc<Owners>, Why> {
-        static TOGETHER: Batch<(Vec<u32>, Vec<u32>), Result<Arc<Owners>, Why>> = Batch::new();
+        static TOGETHER: Batch<(Vec<u32>, Vec<u32>), Scanned> = Batch::new();
         let asked = TOGETHER.ask(&(inodes.to_vec(), besides.to_vec()), |asked| {
             let (inodes, besides): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
             Owners::scanned(&inodes.concat(), &besides.concat()).map(Arc::new)

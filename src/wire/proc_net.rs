@@ -92,11 +92,11 @@ impl NetCounters {
     }
 
     fn add(&mut self, group: &str, name: &str, value: &str) {
-        let is = |wanted: &&str| {
+        let is = |wanted: &str| {
             let rest = wanted.strip_prefix(group).and_then(|rest| rest.strip_prefix('.'));
             rest == Some(name)
         };
-        if !self.wanted.is_empty() && !self.wanted.iter().any(|wanted| is(&wanted)) {
+        if !self.wanted.is_empty() && !self.wanted.iter().copied().any(is) {
             return;
         }
         // Some are signed (Tcp.MaxConn is -1), the others 64-bit unsigned.

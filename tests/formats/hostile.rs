@@ -313,7 +313,7 @@ fn the_nagios_line_stays_one_short_line() {
 
 #[test]
 fn prometheus_stays_valid_and_gives_the_names_back() {
-    if !tools::is_there("/usr/bin/python3", "python3 python3-prometheus-client") {
+    if !tools::is_there("/usr/bin/python3", "python3-prometheus-client") {
         return;
     }
     let checks = checks();

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)] // these tests read fixtures and run validators
 
 mod checks;
+mod examples;
 mod formats;
 mod hostile;
 mod outcomes;

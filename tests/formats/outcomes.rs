@@ -180,7 +180,7 @@ fn nagios_says_the_worst() {
 
 #[test]
 fn prometheus_says_the_outcome_and_the_reason() {
-    if !tools::is_there("/usr/bin/python3", "python3 python3-prometheus-client") {
+    if !tools::is_there("/usr/bin/python3", "python3-prometheus-client") {
         return;
     }
     let folder = Folder::new();

@@ -10,12 +10,18 @@ use serde_json::Value;
 
 /// Whether a program is there. In CI (`TCPDOCTOR_LAB=required`, as for the lab) a missing one is a
 /// failure; elsewhere the test says so and is left out.
+#[allow(clippy::print_stderr)] // a test that is left out says so
 pub(crate) fn is_there(program: &str, package: &str) -> bool {
-    let probe = Command::new(program).arg("--version").stdin(Stdio::null()).output();
-    if probe.is_ok() {
+    let mut probe = Command::new(program);
+    match package {
+        "python3-prometheus-client" => probe.args(["-c", "import prometheus_client"]),
+        _ => probe.arg("--version"),
+    };
+    let found = probe.stdin(Stdio::null()).stderr(Stdio::null()).output();
+    if found.is_ok_and(|found| found.status.success()) {
         return true;
     }
-    let message = format!("{program} is missing: apt-get install {package}");
+    let message = format!("{program} or a module of its is missing: apt-get install {package}");
     let required = std::env::var_os("TCPDOCTOR_LAB").is_some_and(|value| value == "required");
     assert!(!required, "{message}");
     eprintln!("left out: {message}");

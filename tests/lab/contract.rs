@@ -38,6 +38,11 @@ pub(crate) fn broken_by(ran: &Ran, report: &Value) -> Vec<String> {
     }
 
     let steps = list(&report["steps"]);
+    let allowed = |step: &Value| !text(&step["unknown"]["capability"]).starts_with("--allow");
+    must(
+        steps.iter().all(allowed),
+        "the built-in runbooks contact the target and the way to it only",
+    );
     let has_step = |id: &Value| steps.iter().any(|step| step["id"] == *id);
     for id in list(&report["path"]) {
         must(has_step(id), &format!("the path's step {id} exists"));

@@ -56,7 +56,15 @@ fn main() -> ExitCode {
         "coverage: every diagnosis that a runbook concludes has a scenario",
         || covered,
     )];
-    let others: [(&str, fn() -> Result<(), Failed>); 2] = [
+    let others: [(&str, fn() -> Result<(), Failed>); 4] = [
+        (
+            "crowd: 500 targets of this machine, each as alone and in order",
+            scenarios::crowd::five_hundred,
+        ),
+        (
+            "crowd: targets behind routers that limit their errors are each as alone",
+            scenarios::crowd::behind_routers,
+        ),
         ("coverage: whatever is changed on a host is noticed", seen::check),
         (
             "read-only: a check of many targets leaves the client as it was",

@@ -127,7 +127,7 @@ in_namespace! {
         assert_eq!(seen["rule"]["packets_grown"], 3);
         assert_eq!(
             brief(&seen),
-            "rule 3 of inet t chain o (hook output): tcp dport 80 counter drop; its counter grew by 3"
+            "rule 3 of table inet t, chain o: tcp dport 80 counter drop (hook output); its counter grew by 3"
         );
         assert_eq!(to_port(81)["outcome"], "accepts");
         let read_only = seen_without_shots(80);
@@ -150,7 +150,7 @@ in_namespace! {
         assert_eq!(seen["rule"]["handle"], Value::Null);
         assert_eq!(seen["counted"], Value::Null);
         assert_eq!(seen["not_evaluated"], json!([]));
-        assert_eq!(brief(&seen), "inet t chain o (hook output): policy drop");
+        assert_eq!(brief(&seen), "the policy of table inet t, chain o: drop (hook output)");
     }
 
     fn sets_intervals_and_concatenations_are_looked_up() {
@@ -335,13 +335,13 @@ in_namespace! {
         assert_eq!(limited["outcome"], "drops");
         assert_eq!(
             limited["partial"],
-            "clients that no earlier rule lets in, such as: \
-             tcp dport 34 limit rate 10/second accept"
+            "clients that no earlier rule lets in (as does: \
+             tcp dport 34 limit rate 10/second accept)"
         );
         let listed = input(35);
         assert_eq!(
             listed["partial"],
-            "clients that no earlier rule lets in, such as: ip saddr 192.0.2.0/24 accept"
+            "clients that no earlier rule lets in (as does: ip saddr 192.0.2.0/24 accept)"
         );
         assert_eq!(input(36)["rule"]["hook"], "ingress");
     }
@@ -427,7 +427,7 @@ in_namespace! {
                     jump ufw-user-output } }");
         assert_eq!(to_port(80)["owner"], "firewalld");
         assert_eq!(to_port(81)["owner"], "ufw");
-        assert_eq!(to_port(82)["owner"], Value::Null);
+        assert_eq!(to_port(82)["owner"], "iptables");
         assert_eq!(to_port(83)["owner"], "ufw");
     }
 

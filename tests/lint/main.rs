@@ -3,11 +3,16 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 mod fix;
+mod hostile;
 mod large;
+mod output;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
 
 use serde_json::Value;
 use tcpdoctor::model::lint::Level;
@@ -26,6 +31,15 @@ diagnoses:
     title: The team knows
     summary: Ask the team.
 ";
+
+/// Returns the processor time that this thread has used: what else the machine does is left out.
+fn cpu_time() -> Duration {
+    let used = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+    let of = |time: nix::sys::time::TimeVal| {
+        Duration::new(time.tv_sec() as u64, time.tv_usec() as u32 * 1000)
+    };
+    of(used.user_time()) + of(used.system_time())
+}
 
 fn shown(linted: &Linted) -> String {
     linted.found.render()
@@ -46,7 +60,7 @@ fn the_built_in_runbooks_and_diagnoses_are_clean() {
 #[test]
 fn every_lesson_shows_its_mistake_and_how_it_is_right() {
     let mut said = String::new();
-    for lesson in Lesson::all() {
+    for lesson in Lesson::all().filter(|lesson| lesson.place != Place::Targets) {
         for (example, bad) in [(lesson.bad, true), (lesson.good, false)] {
             let text = lesson.place.runbook(example);
             let read = |path: &Path| match path.to_str() {
@@ -165,6 +179,10 @@ fn with_strange_key(group: &str) -> Option<String> {
         "param" => (Place::Head, "params: {a: {type: int, zzz: 1}}".to_owned()),
         "probe_step" => (Place::Step, format!("{dns}{branches}zzz: 1")),
         "ask_step" => (Place::Step, "ask: A?\nchoices: {a: healthy}\nno_input: healthy\nzzz: 1".to_owned()),
+        "ask_report_step" => (
+            Place::Step,
+            format!("ask: A?\nexpects: server_report\n{branches}no_input: healthy\nzzz: 1"),
+        ),
         "decide_step" => (Place::Step, format!("decide: true\n{branches}zzz: 1")),
         "use_step" => (Place::Step, format!("title: A\nlayer: dns\nuse: connect\n{branches}zzz: 1")),
         "meanwhile" => (Place::Step, format!("{dns}{branches}meanwhile: {{after: 1s, start: [], zzz: 1}}")),
@@ -206,10 +224,11 @@ fn the_loader_takes_exactly_the_keys_of_the_table() {
 #[test]
 fn a_runbook_of_a_thousand_steps_is_linted_at_once() {
     let text = large::large(1000);
-    let start = std::time::Instant::now();
+    let start = cpu_time();
     let linted = lint::lint("large.yaml", &text, None);
-    let took = start.elapsed();
+    let took = cpu_time() - start;
     assert!(linted.found.problems.is_empty(), "{}", shown(&linted));
-    // Ten times as long as an optimised build may take: this one is not.
-    assert!(took.as_millis() < 4000, "{took:?}");
+    // The bound of an optimised build is 200 ms; this one is mostly not, and the machine may be slow.
+    let most = if cfg!(debug_assertions) { 8000 } else { 800 };
+    assert!(took.as_millis() < most, "{took:?}");
 }

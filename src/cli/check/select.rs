@@ -52,7 +52,7 @@ fn word(text: &str, option: &str, jobs: &[Job]) -> Result<Word, Usage> {
     let labels = || jobs.iter().flat_map(|job| job.labels.keys());
     let known = labels().any(|known| word.label.fits(known));
     if !known && !(label == "name" && word.value.is_some()) {
-        let help = match nearest(label, labels().map(String::as_str)) {
+        let help = match nearest(label, labels().map(|label| label.as_str())) {
             Some(near) => format!("did you mean {near}?"),
             None => {
                 "write LABEL or LABEL=VALUE with a label of the targets file, or name=…".to_owned()

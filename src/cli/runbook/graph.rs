@@ -1,8 +1,11 @@
 //! `tcpdoctor runbook graph`: a runbook as a picture.
 
 use crate::cli::args::Global;
+use crate::cli::redaction::Redaction;
 use crate::cli::usage::Usage;
 use crate::cli::{deliver, replay, runbooks, status, terminal};
+use crate::model::check::Check;
+use crate::model::expect::FailOn;
 use crate::render::{Format, graph};
 use crate::runbook::drawing;
 
@@ -14,7 +17,7 @@ pub(super) fn run(
 ) -> Result<u8, Usage> {
     // Text is what stdout carries unless told otherwise; of the pictures, Mermaid is text.
     let [mermaid, dot, svg] = Format::PICTURES;
-    deliver::only(global, &[mermaid, dot, svg, Format::Text])?;
+    deliver::among(global, &[mermaid, dot, svg, Format::Text])?;
     if global.runbook.is_some() && runbook.is_some() {
         return Err(Usage::new("two runbooks are named").help("leave --runbook out"));
     }
@@ -27,9 +30,14 @@ pub(super) fn run(
                 .help("name one, for example tcpdoctor runbook graph connect --format svg"));
         }
     };
+    if global.redact && report.is_none() {
+        return Err(Usage::new("there is no report to redact")
+            .help("leave --redact out, or add --report FILE"));
+    }
     deliver::files(global)?;
     let mut tree = drawing::graph(&runbook);
-    if let Some(report) = &report {
+    let mut redaction = Redaction::of(global);
+    if let Some(report) = report {
         if report.runbook.sha256 != runbook.sha256 {
             terminal::complain(&format!(
                 "note: the report was written by another version of runbook {} or by another one; \
@@ -37,7 +45,13 @@ pub(super) fn run(
                 report.runbook.name
             ));
         }
-        tree.mark(report);
+        tree.mark(&report);
+        let mut check = Check::of(report, &FailOn::default(), false);
+        check.results[0].tree = Some(tree);
+        tree = redaction.check(&check).into_owned().results.remove(0).tree.unwrap_or_default();
     }
-    Ok(deliver::deliver(global, status::DONE, |format, _, out| graph::write(&tree, format, out)))
+    let map = redaction.write_map(global);
+    let ended =
+        deliver::deliver(global, status::DONE, |format, _, out| graph::write(&tree, format, out));
+    Ok(deliver::told(map, ended))
 }

@@ -36,7 +36,7 @@ fn parts(all: &[Listed]) -> Vec<Part> {
             }
         };
         if !listed.shadows.is_empty() {
-            text.push_str(&format!(" (shadows {})", listed.shadows.join(", ")));
+            text.push_str(&format!(" (hides {})", listed.shadows.join(", ")));
         }
         parts.push(Part::Item(listed.name.clone(), text));
     }

@@ -25,7 +25,7 @@ pub(super) enum RunbookCommand {
     Lint(lint::Lint),
     /// Print the JSON Schema of runbooks, for editors
     Schema,
-    /// Draw a runbook's tree: as Mermaid, DOT (Graphviz) or SVG
+    /// Draw a runbook's tree: --format mermaid (unless given), dot (Graphviz) or svg
     Graph {
         /// The runbook: a name or a file; not needed with --report
         name: Option<String>,

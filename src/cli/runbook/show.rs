@@ -66,7 +66,7 @@ fn parts(runbook: &Runbook, graph: &Graph) -> Vec<Part> {
         parts.push(Part::Heading(format!("{}: {}", node.id, node.title)));
         parts.push(Part::Text(kind(node, at == graph.start)));
         let ways = graph.edges.iter().filter(|edge| edge.from == at);
-        parts.extend(ways.map(|edge| Part::Item(to(graph, edge), condition(edge))));
+        parts.extend(ways.map(|edge| Part::Item(to(graph, edge), condition(edge, node))));
     }
     if !runbook.left_out.is_empty() {
         parts.push(Part::Heading("Left out".to_owned()));
@@ -105,10 +105,11 @@ fn to(graph: &Graph, edge: &Edge) -> String {
     graph.nodes.get(edge.to).map(|node| node.id.clone()).unwrap_or_default()
 }
 
-fn condition(edge: &Edge) -> String {
+fn condition(edge: &Edge, node: &Node) -> String {
     match edge.kind {
         EdgeKind::When => format!("when {}", edge.label),
         EdgeKind::Else => "else".to_owned(),
+        EdgeKind::Unknown if node.kind == NodeKind::Decide => "when that is not known".to_owned(),
         EdgeKind::Unknown => "when it could not look".to_owned(),
         EdgeKind::Choice => format!("answer {}", edge.label),
         EdgeKind::NoInput => "when nobody can be asked".to_owned(),
@@ -130,7 +131,7 @@ fn data(runbook: &Runbook, graph: &Graph) -> Value {
             "probe": probe,
             "use": uses,
             "ways": ways.map(|edge| json!({
-                "condition": condition(edge),
+                "condition": condition(edge, node),
                 "to": to(graph, edge),
             })).collect::<Vec<_>>(),
         })

@@ -1,7 +1,7 @@
 //! What the runs beside a run may have done to its result.
 //!
-//! 1. A crowd takes answers away; it makes none. A healthy target is healthy, and where every attempt
-//!    was refused by a RST, nothing is missing.
+//! 1. A crowd takes answers away; it makes none. A healthy target is healthy, where every attempt was
+//!    refused by a RST nothing is missing, and who rejected them has said so.
 //! 2. What only this machine's tables say (routes, links) is the same in a crowd.
 //! 3. To an address of this machine there are no routers and no limits of others on the way.
 //! 4. Everything else may rest on an ICMP error that a router did not send any more, on counters that
@@ -29,7 +29,7 @@ pub(super) fn may_have_swayed(result: &CheckResult) -> bool {
         Verdict::Degraded | Verdict::Fault => {
             let layer = report.diagnosis.as_ref().map(|diagnosis| diagnosis.layer);
             let tables = matches!(layer, Some(Layer::Route | Layer::Link));
-            !tables && !is_own(report) && !all_refused(report)
+            !tables && !is_own(report) && !answered(report)
         }
     }
 }
@@ -39,11 +39,16 @@ fn is_own(report: &Report) -> bool {
         || word(report, "listeners", "outcome").is_some()
 }
 
-fn all_refused(report: &Report) -> bool {
+fn answered(report: &Report) -> bool {
     let seen = observed(report, "tcp_connect");
     let number = |name| seen.and_then(|seen| seen.get(name)?.as_u64());
-    word(report, "tcp_connect", "outcome") == Some("refused")
-        && number("refused").is_some_and(|refused| number("attempts") == Some(refused))
+    match word(report, "tcp_connect", "outcome") {
+        Some("refused") => {
+            number("refused").is_some_and(|refused| number("attempts") == Some(refused))
+        }
+        Some("rejected") => number("opened") == Some(0) && number("refused") == Some(0),
+        _ => false,
+    }
 }
 
 fn word<'a>(report: &'a Report, probe: &str, field: &str) -> Option<&'a str> {

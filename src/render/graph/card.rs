@@ -18,6 +18,8 @@ const TITLE: Face = Face::Bold(13.0);
 const SMALL: Face = Face::Mono(10.0);
 const TEXT: Face = Face::Plain(11.0);
 const ROW_PAD: f64 = 3.5;
+/// What the sign before an end's title takes.
+const SIGN: f64 = 18.0;
 
 /// A box laid out: its texts are broken into lines, its rows have heights.
 pub(super) struct Sheet<'a> {
@@ -50,7 +52,8 @@ impl<'a> Sheet<'a> {
         let width = if folded { WIDTH_FOLDED } else { WIDTH };
         let room = width - BAND - 2.0 * PAD;
         let layer = node.layer.map_or(0.0, |layer| layer.name().len() as f64 * 6.6 + 10.0);
-        let title = wrap(&arm::title(node), TITLE, room - layer, if folded { 2 } else { 3 });
+        let sign = if end { SIGN } else { 0.0 };
+        let title = wrap(&arm::title(node), TITLE, room - layer - sign, if folded { 2 } else { 3 });
         let mut about = vec![cut(&format!("{} · {}", node.id, arm::deed(&node.kind)), SMALL, room)];
         if let Some(early) = arm::early(graph, node).filter(|_| !folded) {
             about.extend(wrap(&early, SMALL, room, 2));
@@ -143,10 +146,14 @@ impl<'a> Sheet<'a> {
         if let Some(layer) = node.layer {
             pen.text_end(&format!("lay {}", ink.fill()), right, at.y + 19.0, layer.name());
         }
+        let sign = if node.kind.is_end() { SIGN } else { 0.0 };
+        if node.kind.is_end() {
+            pen.badge(&node.kind, Point { x: left + 6.0, y: at.y + 16.0 });
+        }
         let mut y = at.y + 8.0;
         for line in &self.title {
             y += 16.0;
-            pen.text("t", left, y - 4.0, line);
+            pen.text("t", left + sign, y - 4.0, line);
         }
         for line in &self.about {
             y += 13.0;

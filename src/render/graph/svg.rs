@@ -88,16 +88,19 @@ fn arrows(
 ) {
     let marked = graph.is_marked();
     let mut taken = Vec::new();
+    // As one group: where faded lines join they get no darker.
+    pen.out.push_str(if marked { "<g class=\"faint\">\n" } else { "<g>\n" });
     for arrow in &layout.arrows {
         let (from, to) = (boxes[arrow.from], boxes[arrow.to]);
         let (left_at, soft) = sheets[from].leaves(to);
         let ink = Ink::of(&graph.nodes[to]);
-        pen.arrow(arrow, ink, (soft, marked), origin);
+        pen.arrow(arrow, ink, soft, origin);
         let Some(y) = left_at else { continue };
         let top = layout.cards[arrow.from].map_or(0.0, |corner| corner.y);
         let row = arrow.ports.iter().position(|port| (port.y - top - y).abs() < 0.01);
         taken.extend(row.map(|row| (arrow, row, ink)));
     }
+    pen.close();
     for (arrow, row, ink) in taken {
         pen.way(&format!("way on {}", ink.stroke()), &arrow.way(row), origin);
         pen.tip(&format!("tip on {}", ink.fill()), arrow, origin);
@@ -267,25 +270,20 @@ impl Pen {
         );
     }
 
-    fn arrow(&mut self, arrow: &Arrow, ink: Ink, (soft, marked): (bool, bool), origin: Point) {
-        let off = if marked { " off" } else { "" };
-        let class = format!("way {}{}{off}", ink.stroke(), if soft { " soft" } else { "" });
+    fn arrow(&mut self, arrow: &Arrow, ink: Ink, soft: bool, origin: Point) {
+        let class = format!("way {}{}", ink.stroke(), if soft { " soft" } else { "" });
         self.way(&class, &arrow.way(0), origin);
         for (nth, port) in arrow.ports.iter().enumerate() {
             let (x, y) = (port.x + origin.x, port.y + origin.y);
-            put!(
-                self,
-                "<circle class=\"{}{off}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"/>",
-                ink.fill()
-            );
+            put!(self, "<circle class=\"{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"/>", ink.fill());
             if nth > 0 {
-                // The line of the first row comes by; the joint is drawn whole under dashes, too.
+                // The line of the first row comes by.
                 let x = arrow.trunk[0].x;
                 let after = Point { x, y: port.y + BEND + 1.0 };
                 self.way(&class, &[*port, Point { x, y: port.y }, after], origin);
             }
         }
-        self.tip(&format!("tip {}{off}", ink.fill()), arrow, origin);
+        self.tip(&format!("tip {}", ink.fill()), arrow, origin);
     }
 
     fn tip(&mut self, class: &str, arrow: &Arrow, origin: Point) {
@@ -399,7 +397,7 @@ const STYLE: &str = "\
 .tree .goto{fill:none;stroke-width:1.6}
 .tree .card.off{opacity:.5}
 .tree .row.off{opacity:.62}
-.tree .way.off,.tree .tip.off,.tree circle.off{opacity:.4}
+.tree .faint{opacity:.4}
 .tree .card.on .box{stroke:#1f2733;stroke-width:2}
 .tree .way.on{stroke-width:4}
 .tree .row.on .c,.tree .row.on .d{font-weight:700}

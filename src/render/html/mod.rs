@@ -12,6 +12,9 @@ mod report;
 mod signs;
 mod timeline;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 
 use crate::model::check::{Check, CheckResult, Outcome};

@@ -1,6 +1,8 @@
 //! Tables of what probes saw: hops, sizes, nameservers. What does not look as expected is left out
 //! here; the folded measurements have it all.
 
+mod sizes;
+
 use serde_json::Value;
 
 use super::escape::text;
@@ -18,7 +20,7 @@ pub(super) fn sections(report: &Report, level: u8) -> Vec<String> {
         let section = match step.probe.as_deref() {
             Some("dns") => nameservers(seen, level),
             Some("tcp_trace") => hops(seen, level),
-            Some("mtu") => sizes(seen, level),
+            Some("mtu") => packets(seen, level),
             _ => None,
         };
         sections.extend(section);
@@ -26,11 +28,11 @@ pub(super) fn sections(report: &Report, level: u8) -> Vec<String> {
     sections
 }
 
-fn string<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+pub(super) fn string<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name)?.as_str()
 }
 
-fn number(value: &Value, name: &str) -> Option<f64> {
+pub(super) fn number(value: &Value, name: &str) -> Option<f64> {
     value.get(name)?.as_f64().filter(|number| number.is_finite() && *number >= 0.0)
 }
 
@@ -206,7 +208,7 @@ fn hop(hop: Option<Value>, largest: f64) -> String {
 }
 
 /// The search for the largest packet that passes.
-fn sizes(seen: &Value, level: u8) -> Option<String> {
+fn packets(seen: &Value, level: u8) -> Option<String> {
     let outcome = string(seen, "outcome")?;
     let mut out = String::new();
     put!(out, "<section>\n<h{level}>Which packet sizes pass</h{level}>");
@@ -226,28 +228,7 @@ fn sizes(seen: &Value, level: u8) -> Option<String> {
         }
     }
     put!(out, "</dl>");
-    let tried = list(seen, "tried");
-    if !tried.is_empty() {
-        let largest = tried.iter().filter_map(|tried| number(tried, "size")).fold(1.0, f64::max);
-        head(&mut out, "Sizes tried", &["Nr.", "Size", "Way", "What became of it"]);
-        for (nth, tried) in tried.iter().enumerate() {
-            let size = number(tried, "size").unwrap_or_default();
-            let width = size / largest * 100.0;
-            let (class, said) = match string(tried, "answer") {
-                Some("passed") => ("good", "✓ passed".to_owned()),
-                Some("lost") => ("bad", "✗ lost".to_owned()),
-                Some(other) => ("warn", format!("! {}", word(other))),
-                None => ("open", "?".to_owned()),
-            };
-            put!(
-                out,
-                "<tr><th scope=\"row\">{}</th><td><span class=\"figure\">{size:.0}</span><svg class=\"bar size {class}\" viewBox=\"0 0 100 12\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"ground\" width=\"100\" height=\"12\"/><rect class=\"value\" width=\"{width:.1}\" height=\"12\"/></svg></td><td>{}</td><td>{said}</td></tr>",
-                nth + 1,
-                string(tried, "method").map(word).unwrap_or_default()
-            );
-        }
-        put!(out, "</tbody></table></div>");
-    }
+    out.push_str(&sizes::tried(list(seen, "tried"), number(seen, "path_mtu")));
     put!(out, "</section>");
     Some(out)
 }

@@ -285,22 +285,31 @@ impl Page<'_> {
             };
             put!(out, "<p class=\"small\">→ <code>{}</code> {why}</p>", text(&branch.to));
         }
-        if let Some(by_hand) = step.by_hand.as_deref().filter(|text| !text.trim().is_empty()) {
-            put!(out, "<p class=\"small\">By hand:</p>{}", to_copy(by_hand));
-        }
-        if let (Some(seen), true) = (&step.observation, depth != Depth::Brief) {
-            let json = serde_json::to_string_pretty(seen).unwrap_or_default();
-            put!(
-                out,
-                "<details class=\"raw\"><summary>Everything measured{}</summary><pre tabindex=\"0\">{}</pre></details>",
-                step.probe
-                    .as_deref()
-                    .map(|probe| format!(" ({})", text(probe)))
-                    .unwrap_or_default(),
-                lines(&json)
-            );
-        }
+        self.folded(step, depth, out);
         put!(out, "</li>");
+    }
+
+    /// How to do it by hand, and everything that was measured.
+    fn folded(&self, step: &StepEntry, depth: Depth, out: &mut String) {
+        let by_hand = step.by_hand.as_deref().filter(|text| !text.trim().is_empty());
+        let seen = step.observation.as_ref().filter(|_| depth != Depth::Brief);
+        let summary = match (by_hand, seen) {
+            (None, None) => return,
+            (Some(_), None) => "By hand",
+            (None, Some(_)) => "Everything measured",
+            (Some(_), Some(_)) => "By hand, and everything measured",
+        };
+        put!(out, "<details class=\"raw\"><summary>{summary}</summary>");
+        if let Some(by_hand) = by_hand {
+            out.push_str(&to_copy(by_hand));
+        }
+        if let Some(seen) = seen {
+            let probe = step.probe.as_deref().unwrap_or(&step.id);
+            let json = serde_json::to_string_pretty(seen).unwrap_or_default();
+            put!(out, "<p class=\"small\">What <code>{}</code> saw:</p>", text(probe));
+            put!(out, "<pre tabindex=\"0\">{}</pre>", lines(&json));
+        }
+        put!(out, "</details>");
     }
 
     fn step_id(&self, step: &StepEntry) -> String {

@@ -70,8 +70,11 @@ impl Redactor {
     }
 
     fn learn(&mut self, result: &CheckResult) {
-        let Some(report) = &result.report else { return self.names.learn_target(&result.target) };
         self.names.learn_target(&result.target);
+        if let Some(defined) = &result.defined {
+            self.names.learn_path(&defined.file);
+        }
+        let Some(report) = &result.report else { return };
         self.names.learn_target(&report.target.input);
         if let Some(host) = &report.target.host {
             self.names.learn(Kind::Host, host);

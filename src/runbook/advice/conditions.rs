@@ -2,7 +2,7 @@
 
 use super::{Advisor, Written, entry, items, listed};
 use crate::runbook::code::Code;
-use crate::runbook::expr::Expr;
+use crate::runbook::expr::{Cases, Expr};
 use crate::runbook::ways::Arm;
 use crate::runbook::yaml::Node;
 use crate::runbook::{Next, ways};
@@ -60,7 +60,11 @@ impl Advisor<'_> {
                 earlier.push(None);
                 continue;
             }
-            let taken = cases.as_ref().and_then(|cases| cases.within(&earlier));
+            let before: usize = earlier.iter().flatten().map(Cases::count).sum();
+            let cost = before * cases.as_ref().map_or(0, Cases::count);
+            self.patience = self.patience.saturating_sub(cost);
+            let patient = cases.as_ref().filter(|_| self.patience > 0);
+            let taken = patient.and_then(|cases| cases.within(&earlier));
             if let (Some(before), true) = (taken, self.is_own(&node.span)) {
                 let other = written.when(before).map(|other| other.span.clone());
                 self.reader.problem(

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use super::{Advisor, entries, entry, items};
 use crate::model::diagnosis::Severity;
 use crate::runbook::code::Code;
-use crate::runbook::problem::did_you_mean;
 use crate::runbook::read::Reader;
 use crate::runbook::yaml::{Key, Node};
 use crate::runbook::{Arg, Branch, Catalogue, Conclusion, Entry, Kind, Next, Runbook, ways};
@@ -79,6 +78,7 @@ fn described(reader: &mut Reader, key: &Key, node: &Node, words: &Entry, catalog
     for remedy in &words.remedies {
         texts.push(remedy.text.source());
         texts.extend(remedy.command.as_ref().map(|command| command.source()));
+        texts.extend(remedy.when.as_ref().map(|when| when.source()));
     }
     let needs = entry(node, "needs").map(|(_, node)| items(node)).unwrap_or_default();
     // The engine itself concludes these, always with the same values.
@@ -95,8 +95,8 @@ fn described(reader: &mut Reader, key: &Key, node: &Node, words: &Entry, catalog
         if catalogue.find(&other.name).is_none() {
             let known: Vec<&str> = catalogue.all().map(|entry| entry.id.as_str()).collect();
             let message = format!("there is no diagnosis `{}`", other.name);
-            let help = did_you_mean(&other.name, &known, "diagnoses");
-            reader.wrong(Code::UNKNOWN_LOOKALIKE, &other.span, message, Some(help));
+            let known = (known.as_slice(), "diagnoses");
+            reader.misnamed(Code::UNKNOWN_LOOKALIKE, &other.span, message, &other.name, known);
         }
     }
 }
@@ -120,7 +120,10 @@ fn each_source(book: &Runbook, see: &mut dyn FnMut(&str)) {
         step.by_hand.iter().for_each(|text| see(text.source()));
         match &step.kind {
             Kind::Probe { with, .. } | Kind::Use { with, .. } => each_arg(with, see),
-            Kind::Ask { question, .. } => see(question.source()),
+            Kind::Ask { question, why, .. } => {
+                see(question.source());
+                why.iter().for_each(|text| see(text.source()));
+            }
             Kind::Decide => {}
         }
         for note in &step.findings {

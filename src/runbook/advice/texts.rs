@@ -1,5 +1,7 @@
 //! Texts and arguments: what they say about steps that may not have run, old names, single braces.
 
+use std::collections::HashSet;
+
 use super::{Advisor, Written, entries, entry, items};
 use crate::runbook::code::Code;
 use crate::runbook::expr::{Doubt, Expr, Facts, Template, sole_hole};
@@ -14,7 +16,8 @@ impl<'a> Advisor<'a> {
         };
         self.text(written, written.find("title"), Some(&step.title), &before);
         self.text(written, written.find("by_hand"), step.by_hand.as_ref(), &before);
-        if let Kind::Ask { question, .. } = &step.kind {
+        if let Kind::Ask { question, why, .. } = &step.kind {
+            self.text(written, written.find("why"), why.as_ref(), &before);
             let said = written.find("title").is_none();
             self.text(written, written.find("ask"), said.then_some(question), &before);
         }
@@ -164,7 +167,7 @@ impl<'a> Advisor<'a> {
             let name = expr.source().get(old.span.clone()).unwrap_or_default().to_owned();
             let span = self.reader.within(node, old.span.start + at..old.span.end + at);
             let message = format!("`{name}` is the old name of `{}`", old.new);
-            self.advice(Code::DEPRECATED, &span, message, &format!("did you mean `{}`?", old.new));
+            self.instead(Code::DEPRECATED, &span, message, old.new.to_owned());
         }
         let mut later = false;
         for (name, span) in expr.names() {
@@ -189,8 +192,8 @@ impl<'a> Advisor<'a> {
 
     /// Texts with `{result.x}` where `{{ result.x }}` is meant.
     pub(super) fn holes_with_one_brace(&mut self) {
-        let mut names: Vec<String> = ["target", "params", "result"].map(str::to_owned).to_vec();
-        names.extend(self.steps.iter().map(|step| step.id.clone()));
+        let mut names = HashSet::from(["target", "params", "result"]);
+        names.extend(self.steps.iter().map(|step| step.id.as_str()));
         let mut found = Vec::new();
         for key in ["steps", "diagnoses"] {
             if let Some((_, node)) = entry(self.root, key) {
@@ -201,11 +204,13 @@ impl<'a> Advisor<'a> {
             let Yaml::Text(text) = &node.value else {
                 continue;
             };
-            let inner = text[range.start + 1..range.end - 1].trim().to_owned();
+            if self.reader.errors.is_full() {
+                return;
+            }
+            let meant = format!("{{{{ {} }}}}", text[range.start + 1..range.end - 1].trim());
+            let message = format!("the reader sees `{}` as it is written", &text[range.clone()]);
             let span = self.reader.within(node, range);
-            let message = format!("the reader sees {{{inner}}} as it is written");
-            let help = format!("did you mean `{{{{ {inner} }}}}`?");
-            self.advice(Code::ONE_BRACE, &span, message, &help);
+            self.instead(Code::ONE_BRACE, &span, message, meant);
         }
     }
 }
@@ -220,7 +225,7 @@ fn offset(node: &Node) -> usize {
 
 fn single_braces<'a>(
     node: &'a Node,
-    names: &[String],
+    names: &HashSet<&str>,
     found: &mut Vec<(&'a Node, std::ops::Range<usize>)>,
 ) {
     match &node.value {
@@ -239,7 +244,7 @@ fn single_braces<'a>(
     }
 }
 
-fn in_text(text: &str, names: &[String]) -> Vec<std::ops::Range<usize>> {
+fn in_text(text: &str, names: &HashSet<&str>) -> Vec<std::ops::Range<usize>> {
     let (mut found, mut from) = (Vec::new(), 0);
     while let Some(at) = text[from..].find('{').map(|at| from + at) {
         if text[at..].starts_with("{{") {
@@ -257,7 +262,7 @@ fn in_text(text: &str, names: &[String]) -> Vec<std::ops::Range<usize>> {
         let path = |c: char| c.is_ascii_alphanumeric() || "._".contains(c);
         let root = inner.split_once('.').map(|(root, _)| root);
         let closed = text[end..].starts_with('}') && !text[end..].starts_with("}}");
-        if closed && inner.chars().all(path) && root.is_some_and(|r| names.iter().any(|n| n == r)) {
+        if closed && inner.chars().all(path) && root.is_some_and(|root| names.contains(root)) {
             found.push(at..end + 1);
             from = end + 1;
         }
@@ -271,7 +276,7 @@ mod tests {
 
     #[test]
     fn only_what_looks_like_a_hole_counts() {
-        let names = ["result".to_owned(), "dns".to_owned()];
+        let names = HashSet::from(["result", "dns"]);
         let found = |text: &str| -> Vec<String> {
             in_text(text, &names).into_iter().map(|range| text[range].to_owned()).collect()
         };

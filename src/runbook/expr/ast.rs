@@ -7,6 +7,7 @@ use cel_core::{BinaryOp, Expr as Cel, SpannedExpr, UnaryOp};
 use serde_json::Value;
 
 use super::{ExprError, ExprErrorKind};
+use crate::runbook::problem::{did_you_mean, nearest};
 
 /// The longest expression, in bytes.
 const LONGEST: usize = 4096;
@@ -138,6 +139,7 @@ fn guard(source: &str) -> Result<(), ExprError> {
             kind: ExprErrorKind::TooLarge,
             message,
             help: Some("split it over several steps or branches".to_owned()),
+            meant: None,
         })
     };
     if source.len() > LONGEST {
@@ -259,7 +261,8 @@ fn lower_call(
             span: name_span,
             kind: ExprErrorKind::UnknownFunction,
             message: format!("there is no function `{name}`"),
-            help: Some(crate::runbook::problem::did_you_mean(&name, &names, "functions")),
+            help: Some(did_you_mean(&name, &names, "functions")),
+            meant: nearest(&name, &names).map(str::to_owned),
         });
     };
     if receiver.is_some() && !method {
@@ -292,6 +295,7 @@ fn lower_loop(
             kind: ExprErrorKind::TooLarge,
             message: format!("loops are nested deeper than {DEEPEST_LOOP}"),
             help: None,
+            meant: None,
         });
     }
     let list = Box::new(lower(source, list, loops)?);
@@ -315,7 +319,13 @@ fn lower_loop(
 }
 
 fn syntax(span: Range<usize>, message: impl Into<String>) -> ExprError {
-    ExprError { span, kind: ExprErrorKind::Syntax, message: message.into(), help: None }
+    ExprError {
+        span,
+        kind: ExprErrorKind::Syntax,
+        message: message.into(),
+        help: None,
+        meant: None,
+    }
 }
 
 /// Words the parser's complaint anew: its own shows the names of its Rust types.
@@ -326,14 +336,16 @@ fn syntax_error(source: &str, span: Range<usize>) -> ExprError {
         return syntax(span, "the expression ends too early");
     }
     let mut error = syntax(span, format!("`{found}` does not fit here"));
-    error.help = match found {
-        "=" => Some("write == to compare".to_owned()),
-        "and" => Some("write && for and".to_owned()),
-        "or" => Some("write || for or".to_owned()),
-        "not" => Some("write ! for not".to_owned()),
-        "&" => Some("write && for and".to_owned()),
-        "|" => Some("write || for or".to_owned()),
-        _ => None,
+    let (meant, help) = match found {
+        "=" => (Some("=="), "write == to compare"),
+        "and" => (Some("&&"), "write && for and"),
+        "or" => (Some("||"), "write || for or"),
+        // What it belongs to would change: `not a == b`.
+        "not" => (None, "write ! for not"),
+        "&" => (Some("&&"), "write && for and"),
+        "|" => (Some("||"), "write || for or"),
+        _ => return error,
     };
+    (error.help, error.meant) = (Some(help.to_owned()), meant.map(str::to_owned));
     error
 }

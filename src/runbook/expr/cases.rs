@@ -53,6 +53,11 @@ impl Cases {
         if self.cases.is_empty() { self.contradiction.as_deref() } else { None }
     }
 
+    /// Returns how many cases there are.
+    pub fn count(&self) -> usize {
+        self.cases.len()
+    }
+
     /// Says whether some of these conditions is true whenever this one is; returns the last of them
     /// that it takes, by its position.
     pub fn within(&self, earlier: &[Option<Cases>]) -> Option<usize> {

@@ -8,42 +8,12 @@ use serde_json::Value;
 
 use super::ast::{Ast, Function, Loop, Node};
 use super::relate::{article, comparable, join};
-use super::{ExprError, ExprErrorKind};
+use super::{ExprError, ExprErrorKind, Scope};
 use crate::model::types::{Record, Type};
-use crate::runbook::problem::did_you_mean;
+use crate::runbook::problem::{did_you_mean, nearest};
 
-/// The names that an expression may use, with their types.
-#[derive(Debug, Default, Clone)]
-pub struct Scope {
-    names: Vec<(String, Type)>,
-    /// Whether names that are not listed may be anything.
-    open: bool,
-}
-
-impl Scope {
-    /// Makes a scope in which every name may be anything: for what was checked before.
-    pub fn open() -> Scope {
-        Scope { names: Vec::new(), open: true }
-    }
-
-    /// Adds a name; a later one of the same name hides the earlier.
-    #[must_use]
-    pub fn with(mut self, name: impl Into<String>, ty: Type) -> Scope {
-        self.names.push((name.into(), ty));
-        self
-    }
-
-    /// Adds a name, in place.
-    pub fn add(&mut self, name: impl Into<String>, ty: Type) {
-        self.names.push((name.into(), ty));
-    }
-
-    /// Finds the type of a name.
-    pub fn find(&self, name: &str) -> Option<&Type> {
-        let mut names = self.names.iter().rev();
-        names.find(|(known, _)| known == name).map(|(_, ty)| ty)
-    }
-}
+/// The most mistakes of one expression that are told.
+const MOST_ERRORS: usize = 20;
 
 /// Checks an expression, marks which of its fields may be null, and returns its type.
 pub(super) fn check(ast: &mut Ast, source: &str, scope: &Scope) -> Result<Type, Vec<ExprError>> {
@@ -67,7 +37,27 @@ impl Checker<'_> {
         message: String,
         help: Option<String>,
     ) -> Type {
-        self.errors.push(ExprError { span: span.clone(), kind, message, help });
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(ExprError { span: span.clone(), kind, message, help, meant: None });
+        }
+        Type::Any
+    }
+
+    /// Complains about a name that is none of those known.
+    fn misnamed(
+        &mut self,
+        span: &Range<usize>,
+        kind: ExprErrorKind,
+        message: String,
+        found: &str,
+        (known, what): (&[&str], &str),
+    ) -> Type {
+        if self.errors.len() >= MOST_ERRORS {
+            return Type::Any;
+        }
+        let help = Some(did_you_mean(found, known, what));
+        let meant = nearest(found, known).map(str::to_owned);
+        self.errors.push(ExprError { span: span.clone(), kind, message, help, meant });
         Type::Any
     }
 
@@ -94,20 +84,18 @@ impl Checker<'_> {
                 }
                 match self.scope.find(name) {
                     Some(ty) => ty.clone(),
-                    None if self.scope.open => Type::Any,
+                    None if self.scope.is_open() => Type::Any,
                     None => {
-                        let known: Vec<&str> =
-                            self.scope.names.iter().map(|(name, _)| name.as_str()).collect();
-                        let help = match name.as_str() {
-                            "result" => {
-                                "`result` is what the step's own probe saw: it is there in \
-                                         `findings` and `branches`"
-                                    .to_owned()
-                            }
-                            name => did_you_mean(name, &known, "names"),
-                        };
                         let message = format!("nothing here is called `{name}`");
-                        self.wrong(&span, ExprErrorKind::UnknownName, message, Some(help))
+                        if name == "result" {
+                            let help = "`result` is what the step's own probe saw: it is there in \
+                                        `findings` and `branches`";
+                            let help = Some(help.to_owned());
+                            return self.wrong(&span, ExprErrorKind::UnknownName, message, help);
+                        }
+                        let known = self.scope.known();
+                        let known = (known.as_slice(), "names");
+                        self.misnamed(&span, ExprErrorKind::UnknownName, message, name, known)
                     }
                 }
             }
@@ -175,10 +163,9 @@ impl Checker<'_> {
 
     fn no_field(&mut self, of: &Ast, record: &Record, field: &str, at: &Range<usize>) -> Type {
         let known: Vec<&str> = record.fields.iter().map(|f| f.name.as_str()).collect();
-        let help = did_you_mean(field, &known, "fields");
         let source = self.source.get(of.span.clone()).unwrap_or("this");
         let message = format!("`{source}` has no field `{field}`");
-        self.wrong(at, ExprErrorKind::UnknownField, message, Some(help))
+        self.misnamed(at, ExprErrorKind::UnknownField, message, field, (&known, "fields"))
     }
 
     fn index(&mut self, of: &mut Ast, index: &mut Ast) -> Type {
@@ -313,8 +300,8 @@ impl Checker<'_> {
         }
         let known: Vec<&str> = words.iter().map(|word| word.name.as_str()).collect();
         let message = format!("`{text}` is never the value here");
-        let help = did_you_mean(text, &known, "words");
-        self.wrong(&literal.span, ExprErrorKind::Word, message, Some(help));
+        let kind = ExprErrorKind::Word;
+        self.misnamed(&literal.span, kind, message, text, (&known, "words"));
     }
 
     fn call(&mut self, function: Function, args: &mut [Ast]) -> Type {

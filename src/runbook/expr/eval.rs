@@ -18,36 +18,36 @@ const FUEL: u32 = 200_000;
 type Outcome<'a> = Result<Cow<'a, Value>, String>;
 
 /// What an evaluation sees.
-struct Env<'a> {
-    source: &'a str,
+pub(super) struct Env<'a> {
+    pub(super) source: &'a str,
     bindings: &'a Bindings,
     fuel: Cell<u32>,
     /// Every field that was read, when somebody wants to know.
-    reads: Option<RefCell<Vec<Read>>>,
+    pub(super) reads: Option<RefCell<Vec<Read>>>,
 }
 
 /// A loop variable and those around it.
-struct Local<'a, 'up> {
-    name: &'a str,
+pub(super) struct Local<'a, 'up> {
+    pub(super) name: &'a str,
     value: Cow<'a, Value>,
-    up: Option<&'up Local<'a, 'up>>,
+    pub(super) up: Option<&'up Local<'a, 'up>>,
 }
 
 /// Evaluates an expression; null as a whole is unknown.
 pub(super) fn eval(ast: &Ast, source: &str, bindings: &Bindings) -> Known {
-    Env { source, bindings, fuel: Cell::new(FUEL), reads: None }.known(ast)
-}
-
-/// Evaluates as [`eval`] does, and keeps every field that was read, in order.
-pub(super) fn traced(ast: &Ast, source: &str, bindings: &Bindings) -> (Known, Vec<Read>) {
-    let reads = Some(RefCell::default());
-    let env = Env { source, bindings, fuel: Cell::new(FUEL), reads };
-    let known = env.known(ast);
-    (known, env.reads.map(RefCell::into_inner).unwrap_or_default())
+    Env::new(source, bindings, None).known(ast)
 }
 
 impl<'a> Env<'a> {
-    fn known(&self, ast: &'a Ast) -> Known {
+    pub(super) fn new(
+        source: &'a str,
+        bindings: &'a Bindings,
+        reads: Option<RefCell<Vec<Read>>>,
+    ) -> Env<'a> {
+        Env { source, bindings, fuel: Cell::new(FUEL), reads }
+    }
+
+    pub(super) fn known(&self, ast: &'a Ast) -> Known {
         match self.value(ast, None) {
             Ok(value) if value.is_null() && !matches!(ast.node, Node::Literal(_)) => {
                 Known::Unknown(self.is_null(ast))
@@ -105,30 +105,6 @@ impl<'a> Env<'a> {
             Node::Call(function, args) => self.call(*function, args, local),
             Node::Loop { kind, list, var, body } => self.run_loop(*kind, list, var, body, local),
         }
-    }
-
-    /// Keeps what was read, when somebody wants to know.
-    fn keep(&self, ast: &Ast, record: &Value, field: &str, local: Option<&Local<'a, '_>>) {
-        let Some(reads) = &self.reads else { return };
-        let value = record.get(field);
-        reads.borrow_mut().push(Read {
-            path: self.source.get(ast.span.clone()).unwrap_or(field).to_owned(),
-            value: value.cloned().unwrap_or(Value::Null),
-            there: value.is_some() || record.is_null(),
-            item: local.is_some() && !matches!(ast.root(), Some(root) if self.outer(root, local)),
-        });
-    }
-
-    /// Whether a name means something outside of every loop.
-    fn outer(&self, name: &str, local: Option<&Local<'a, '_>>) -> bool {
-        let mut scope = local;
-        while let Some(variable) = scope {
-            if variable.name == name {
-                return false;
-            }
-            scope = variable.up;
-        }
-        true
     }
 
     /// Evaluates a node whose value is needed: null is unknown.

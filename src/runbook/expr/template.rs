@@ -20,6 +20,11 @@ enum Part {
     Hole(Box<Expr>, usize),
 }
 
+/// The most expressions in a text.
+const MOST_HOLES: usize = 200;
+/// The most mistakes of one text that are told.
+const MOST_ERRORS: usize = 20;
+
 /// A hole of a text: where it is, and the expression in it.
 struct Hole {
     /// The braces included.
@@ -123,6 +128,9 @@ fn parts(source: &str, scope: &Scope) -> Result<Vec<Part>, Vec<ExprError>> {
     let found = holes(source).map_err(|error| vec![error])?;
     let (mut parts, mut errors, mut end) = (Vec::new(), Vec::new(), 0);
     for hole in found {
+        if errors.len() >= MOST_ERRORS {
+            break;
+        }
         if hole.span.start > end {
             parts.push(Part::Text(source[end..hole.span.start].to_owned()));
         }
@@ -154,9 +162,19 @@ fn holes(source: &str) -> Result<Vec<Hole>, ExprError> {
                 kind: ExprErrorKind::Syntax,
                 message: "this {{ has no matching }}".to_owned(),
                 help: Some("write {{ \"{{\" }} for the braces themselves".to_owned()),
+                meant: None,
             });
         };
         from = inner + length + 2;
+        if found.len() >= MOST_HOLES {
+            return Err(ExprError {
+                span: start..from,
+                kind: ExprErrorKind::TooLarge,
+                message: format!("the text has more than {MOST_HOLES} expressions"),
+                help: None,
+                meant: None,
+            });
+        }
         found.push(Hole { span: start..from, inner: inner..inner + length });
     }
     Ok(found)

@@ -42,6 +42,21 @@ const BY_HAND: Key = key(
     Shape::Template,
     "The classic command for checking this step by hand. Only shown, never run; what the network supplied stays one word in it.",
 );
+const ASK: Key = need(
+    "ask",
+    Shape::Template,
+    "A question to the user at the terminal. Later expressions see the answer as STEP.answer.",
+);
+const WHY: Key = key(
+    "why",
+    Shape::Template,
+    "Why the answer matters, in a sentence that is shown with the question.",
+);
+const NO_INPUT: Key = need(
+    "no_input",
+    Shape::Arm,
+    "Where to go when nobody can be asked: in a pipeline, or with --no-input.",
+);
 const FINDINGS: Key = key(
     "findings",
     Shape::List(&Shape::Group("finding")),
@@ -89,11 +104,8 @@ const EVIDENCE: Key = key(
     Shape::List(&Shape::Step),
     "The steps that the report cites. By default those that warned or failed, and this one.",
 );
-const NOT: Key = key(
-    "not",
-    Shape::List(&Shape::Diagnosis),
-    "Look-alikes of the diagnosis that do not apply here.",
-);
+const NOT: Key =
+    key("not", Shape::List(&Shape::Text), "Look-alikes of the diagnosis that do not apply here.");
 
 const GOTO: Key = key(
     "goto",
@@ -226,18 +238,40 @@ pub const GROUPS: &[Group] = &[
         keys: &[
             TITLE,
             LAYER,
-            need(
-                "ask",
-                Shape::Template,
-                "A question to the user at the terminal. Later expressions see the answer as STEP.answer.",
-            ),
+            ASK,
+            WHY,
             BY_HAND,
-            need("choices", Shape::Map(&Shape::Arm), "The answers, and where each leads."),
             need(
-                "no_input",
-                Shape::Arm,
-                "Where to go when nobody can be asked: in a pipeline, or with --no-input.",
+                "choices",
+                Shape::Map(&Shape::Arm),
+                "The answers, and where each leads. \"I don't know\" can always be chosen and leads to `no_input`.",
             ),
+            key(
+                "default",
+                Shape::Text,
+                "The choice that is offered first; without one, that is \"I don't know\".",
+            ),
+            NO_INPUT,
+            DISABLE,
+        ],
+    },
+    Group {
+        id: "ask_report_step",
+        what: "an ask step",
+        keys: &[
+            TITLE,
+            LAYER,
+            ASK,
+            WHY,
+            BY_HAND,
+            need(
+                "expects",
+                Shape::Words(Words::Expects),
+                "What is asked for instead of a choice: server_report, the report of tcpdoctor's own run on the server. `result` is what it says.",
+            ),
+            FINDINGS,
+            BRANCHES,
+            NO_INPUT,
             DISABLE,
         ],
     },
@@ -427,6 +461,11 @@ pub const GROUPS: &[Group] = &[
         id: "remedy",
         what: "a remedy",
         keys: &[
+            key(
+                "when",
+                Shape::Condition,
+                "Under which condition it is told, over the same names as the texts. An unknown one leaves it out.",
+            ),
             need("text", Shape::Template, "What to do, one sentence."),
             key("command", Shape::Template, "The command for it. Only shown, never run."),
             need(

@@ -338,4 +338,32 @@ pub(super) const LESSONS: &[Lesson] = &[
                target.host }}\"}\nby_hand: dig {{ target.host }}\nbranches: [{else: \
                healthy}]\nunknown: inconclusive",
     },
+    Lesson {
+        code: Code::TARGETS,
+        why: "A target of a check is host:port, :port or a URL, as for `diagnose`, and its port is \
+              known before anything is sent.",
+        place: Place::Targets,
+        bad: "format: 1\ntargets:\n  - db.internal",
+        good: "format: 1\ntargets:\n  - db.internal:5432",
+    },
+    Lesson {
+        code: Code::ENVIRONMENT,
+        why: "Only variables that a targets file declares under `env` are put in, so that nothing of \
+              the environment gets into it by chance; one that is not set and has no default is an \
+              error. A plain `${` is written `$${`.",
+        place: Place::Targets,
+        bad: "format: 1\ntargets:\n  - \"db.internal:${DB_PORT}\"",
+        good: "format: 1\nenv: [{name: DB_PORT, default: \"5432\"}]\ntargets:\n  - \
+               \"db.internal:${DB_PORT}\"",
+    },
+    Lesson {
+        code: Code::EXPECTATION,
+        why: "An expectation is `healthy`, another verdict, or a mapping with `verdict`, `diagnosis`, \
+              `not` or `max_connect_ms`. One that can never hold, or always does, would say nothing \
+              about a deploy.",
+        place: Place::Targets,
+        bad: "format: 1\ntargets:\n  - {target: \"db.internal:5432\", expect: tcp.rejected_admin}",
+        good: "format: 1\ntargets:\n  - {target: \"db.internal:5432\", expect: {diagnosis: \
+               tcp.rejected_admin}}",
+    },
 ];

@@ -122,7 +122,8 @@ fn neutral(ty: &Type) -> Value {
         Type::Bool => false.into(),
         Type::Int => 0.into(),
         Type::Float => 0.0.into(),
-        Type::Text => "".into(),
+        // Some texts must be addresses.
+        Type::Text => "0.0.0.0".into(),
         Type::Word(words) => words.first().map_or("", |word| word.name.as_str()).into(),
         Type::List(_) => Value::Array(Vec::new()),
         Type::Record(record) => complete(&Value::Null, record),

@@ -1,6 +1,7 @@
 //! Every scenario, by layer.
 
 mod conntrack;
+pub(crate) mod crowd;
 mod distance;
 mod dns;
 mod firewall;

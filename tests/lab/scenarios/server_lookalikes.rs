@@ -3,10 +3,11 @@
 
 use std::io::{self, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::expect::{Expect, degraded, fault, healthy, inconclusive};
 use crate::lab::Lab;
-use crate::load::crowd;
+use crate::load::{crowd, knocking};
 use crate::process::{Accepts, Process, process};
 use crate::rules::{chain, legacy_is_possible, policy};
 use crate::scenario::Scenario;
@@ -178,6 +179,20 @@ fn thresholds() -> Vec<Scenario> {
             .abandoned(8080, 100)
             .diagnose(":8080 --runbook close_wait")
             .expect(fault("socket.close_wait_leak").here().likely().naming("100")),
+        on_server("attempts to reach a silent service pile up")
+            .nft("r2", chain("input", "tcp dport 9000 drop"))
+            .step(|lab| {
+                let silent = std::net::SocketAddr::from(([10, 4, 3, 1], 9000));
+                let knocks = knocking(lab.host("s"), silent, Duration::from_millis(5))?;
+                lab.keep(knocks);
+                let host = lab.host("s");
+                wait_for("SYN_SENT", || {
+                    let lines = host.output("ss -Htn state syn-sent")?;
+                    Ok(lines.lines().count() >= 25)
+                })
+            })
+            .diagnose(":8080 --runbook close_wait --param syn_sent=25")
+            .expect(degraded("socket.syn_sent_pileup").here().naming("10.4.3.1").naming("9000")),
         on_server("100 half-open connections are no flood")
             .process("s", process("shop").listens("0.0.0.0:8080", 1024, Accepts::Reads))
             .flood(8080, 100, 0)
@@ -357,6 +372,11 @@ fn names() -> Vec<Scenario> {
         on_server("the program that should hold the port does")
             .process("s", shop())
             .diagnose(":8080 --param service=shop")
+            .all_well(),
+        on_server("the listener takes IPv6 alone and the machine has nothing else")
+            .process("s", process("shop").listens_v6_only(8080, Accepts::Reads))
+            .ip("s", "addr del 10.4.3.2/24 dev s0")
+            .diagnose(":8080")
             .all_well(),
         serving("there is no /proc on the server")
             .without_proc()
