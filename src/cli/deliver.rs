@@ -24,7 +24,7 @@ pub(super) fn check_page(global: &Global) -> Result<(), Usage> {
 pub(super) fn only(global: &Global, formats: &[Format]) -> Result<(), Usage> {
     if global.redact {
         return Err(Usage::new("this command cannot redact what it shows")
-            .help("--redact goes with diagnose, check and replay"));
+            .help("--redact goes with diagnose, check, replay and runbook graph --report"));
     }
     among(global, formats)
 }
@@ -79,7 +79,7 @@ pub(super) fn results_told(global: &Global, ended: u8, check: &Check, told: &[To
             Ok(())
         }
     });
-    self::told(map, ended)
+    mapped(map, ended)
 }
 
 /// Writes results as [`results_told`] does, of which some may have been written already: names that were
@@ -93,11 +93,11 @@ pub(super) fn results_after(
     let check = redaction.check(check);
     let map = redaction.write_map(global);
     let ended = deliver(global, ended, |format, style, out| format.write(&check, style, out));
-    told(map, ended)
+    mapped(map, ended)
 }
 
 /// Tells why the list of what was replaced could not be written.
-pub(super) fn told(map: Result<(), String>, ended: u8) -> u8 {
+pub(super) fn mapped(map: Result<(), String>, ended: u8) -> u8 {
     let lost = map.map_err(|message| terminal::complain(&message)).is_err();
     after(ended, lost)
 }
@@ -145,7 +145,7 @@ pub(super) fn rest(global: &Global, ended: u8, check: &Check, stream: Stream) ->
     let write =
         |format: Format, style: &Style, out: &mut dyn Write| format.write(&check, style, out);
     let lost = to_files(global, &write) || stream.lost.get();
-    told(map, after(ended, lost))
+    mapped(map, after(ended, lost))
 }
 
 /// Writes the result in every format that was asked for; returns the exit status, which is no longer

@@ -1,7 +1,8 @@
 //! The engine: a pure walk (facts in, effect out) and an async driver that runs what it asks for.
 //!
 //! [`walk`] decides, [`drive`] does, [`conclude`] finds the words, [`replay`] walks a saved report
-//! again; [`rehearse`] runs tests of runbooks, [`record`] makes one from a report. Nothing here prints, and no wording lives here: that is the catalogue's.
+//! again; [`rehearse()`] runs tests of runbooks, [`record()`] makes one from a report. Nothing here
+//! prints, and no wording lives here: that is the catalogue's.
 
 mod arguments;
 pub mod ask;

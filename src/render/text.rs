@@ -150,8 +150,9 @@ fn reading_on(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result
     writeln!(out)?;
     let mut closing = Vec::new();
     for (capability, operations) in not_permitted(report) {
-        closing
-            .push(format!("Not looked at for want of {capability} (root has it): {operations}."));
+        // An option of ours is nobody's privilege.
+        let root = if capability.starts_with("--") { "" } else { " (root has it)" };
+        closing.push(format!("Not looked at for want of {capability}{root}: {operations}."));
     }
     if report.verdict != Verdict::Healthy || style.verbose {
         let missed = done_otherwise(report).into_iter();

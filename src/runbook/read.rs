@@ -8,8 +8,6 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::Runbook;
 use super::books::{Found, Origin, UseError};
 use super::code::Code;
@@ -335,23 +333,6 @@ impl Reader {
             match error.help {
                 Some(help) => self.mistaken(code, &span, error.message, help, error.meant),
                 None => self.wrong(code, &span, error.message, None),
-            }
-        }
-    }
-
-    /// Turns a node without expressions into a JSON value.
-    pub(super) fn json(node: &Node) -> Value {
-        match &node.value {
-            Yaml::Null => Value::Null,
-            Yaml::Bool(value) => (*value).into(),
-            Yaml::Int(value) => (*value).into(),
-            Yaml::Float(value) => (*value).into(),
-            Yaml::Text(value) => value.as_str().into(),
-            Yaml::List(items) => items.iter().map(Reader::json).collect(),
-            Yaml::Map(entries) => {
-                let entries =
-                    entries.iter().map(|(key, value)| (key.name.clone(), Reader::json(value)));
-                Value::Object(entries.collect())
             }
         }
     }

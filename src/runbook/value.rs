@@ -24,6 +24,23 @@ pub(super) struct Found {
 }
 
 impl Reader {
+    /// Turns a node without expressions into a JSON value.
+    pub(super) fn json(node: &Node) -> Value {
+        match &node.value {
+            Yaml::Null => Value::Null,
+            Yaml::Bool(value) => (*value).into(),
+            Yaml::Int(value) => (*value).into(),
+            Yaml::Float(value) => (*value).into(),
+            Yaml::Text(value) => value.as_str().into(),
+            Yaml::List(items) => items.iter().map(Reader::json).collect(),
+            Yaml::Map(entries) => {
+                let entries =
+                    entries.iter().map(|(key, value)| (key.name.clone(), Reader::json(value)));
+                Value::Object(entries.collect())
+            }
+        }
+    }
+
     /// Reads a value.
     pub(super) fn value(&mut self, node: &Node, scope: &Scope) -> Option<Found> {
         let Yaml::Text(text) = &node.value else {

@@ -51,7 +51,8 @@ fn word(text: &str, option: &str, jobs: &[Job]) -> Result<Word, Usage> {
     let word = Word { label: Pattern::new(label), value };
     let labels = || jobs.iter().flat_map(|job| job.labels.keys());
     let known = labels().any(|known| word.label.fits(known));
-    if !known && !(label == "name" && word.value.is_some()) {
+    let by_name = label == "name" && word.value.is_some();
+    if !known && !by_name {
         let help = match nearest(label, labels().map(|label| label.as_str())) {
             Some(near) => format!("did you mean {near}?"),
             None => {

@@ -53,5 +53,5 @@ pub(super) fn run(
     let map = redaction.write_map(global);
     let ended =
         deliver::deliver(global, status::DONE, |format, _, out| graph::write(&tree, format, out));
-    Ok(deliver::told(map, ended))
+    Ok(deliver::mapped(map, ended))
 }

@@ -182,8 +182,9 @@ fn a_mistake_in_the_defaults_is_told_once() {
 #[test]
 fn every_lesson_about_targets_files_shows_its_mistake_and_how_it_is_right() {
     use crate::runbook::lesson::{Lesson, Place};
-    let lessons = Lesson::all().filter(|lesson| lesson.place == Place::Targets);
-    assert_eq!(lessons.clone().count(), 3);
+    let lessons: Vec<&Lesson> =
+        Lesson::all().filter(|lesson| lesson.place == Place::Targets).collect();
+    assert_eq!(lessons.len(), 3);
     for lesson in lessons {
         let errors = read(lesson.bad).expect_err("it is wrong");
         assert_eq!(errors.problems[0].code, lesson.code, "{}", errors.render());
