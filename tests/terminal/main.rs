@@ -1,0 +1,246 @@
+//! The interactive run at a pseudo-terminal: what stands on the screen, what keys do, and that the
+//! terminal is given back as it was.
+#![allow(clippy::disallowed_methods)] // these tests start the binary at a terminal of their own
+#![allow(unsafe_code)] // `pre_exec` makes the terminal the controlling one
+
+mod screen;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use screen::{Screen, Setting};
+use tcpdoctor::model::server_report::{ServerReport, encode};
+
+const DOWN: &str = "\u{1b}[B";
+
+/// A folder of its own for one test, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Folder {
+        let path =
+            std::env::temp_dir().join(format!("tcpdoctor-tty-{}-{test}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Folder(path)
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).expect("a temporary file");
+        path.to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A port on which nobody listens, and which nobody takes meanwhile: the listener is bound elsewhere.
+fn closed_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+const ASKS: &str = "format: 1
+name: asks
+title: T
+start: a
+steps:
+  a: {ask: Is a VPN up?, why: It changes the route., choices: {up: b, down: c}, no_input: d}
+  b: {title: B, layer: host, decide: true, branches: [{else: healthy}]}
+  c: {title: C, layer: host, decide: true, branches: [{else: {conclude: x-t.down}}]}
+  d: {title: D, layer: host, decide: true, branches: [{else: {conclude: x-t.open}}]}
+diagnoses:
+  x-t.down: {layer: route, severity: critical, location: here, title: The VPN is down, summary: Bring it up., meaning: M.}
+  x-t.open: {layer: route, severity: warning, location: here, title: Not known, summary: Nobody said., meaning: M.}
+";
+
+#[test]
+fn a_fault_offers_a_menu_whose_default_is_to_stop_with_the_reports_status() {
+    let target = format!("127.0.0.1:{}", closed_port());
+    let mut screen = Screen::start(&["diagnose", &target], Setting::default());
+    let shown = screen.wait("the menu", |text| text.contains("What now?"));
+    assert!(shown.contains("Nothing listens on that port"), "{shown}");
+    assert!(shown.contains("Stop") && shown.contains("Retest this step"), "{shown}");
+    screen.keys("\r");
+    let (status, last) = screen.end();
+    assert_eq!(status, 1, "{last}");
+}
+
+#[test]
+fn after_the_fault_is_mended_a_retest_finds_it_healthy() {
+    let port = closed_port();
+    let mut screen = Screen::start(&["diagnose", &format!("127.0.0.1:{port}")], Setting::default());
+    screen.wait("the menu", |text| text.contains("What now?"));
+    let _listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
+    screen.keys(DOWN);
+    screen.wait("the choice", |text| text.contains("❯ Retest this step"));
+    screen.keys("\r");
+    screen.wait("the verdict", |text| text.contains("HEALTHY"));
+    let (status, last) = screen.end();
+    assert_eq!(status, 0, "{last}");
+}
+
+#[test]
+fn a_question_is_answered_with_a_key_and_the_report_is_the_same_as_with_answer() {
+    let folder = Folder::new("answer");
+    let book = folder.file("asks.yaml", ASKS);
+    let asked = folder.0.join("asked.json").to_string_lossy().into_owned();
+    let given = folder.0.join("given.json").to_string_lossy().into_owned();
+    let output = format!("json={asked}");
+    let mut screen =
+        Screen::start(&["diagnose", "--runbook", &book, "--output", &output], Setting::default());
+    let shown = screen.wait("the question", |text| text.contains("I don't know"));
+    assert!(shown.contains("Is a VPN up?") && shown.contains("It changes the route."), "{shown}");
+    // "I don't know" is offered first.
+    screen.keys("\u{1b}[A\r");
+    screen.wait("the menu", |text| text.contains("What now?"));
+    screen.keys("\r");
+    assert_eq!(screen.end().0, 1);
+    let output = format!("json={given}");
+    let mut screen = Screen::start(
+        &["diagnose", "--runbook", &book, "--answer", "a=down", "--no-input", "--output", &output],
+        Setting::default(),
+    );
+    assert_eq!(screen.end().0, 1);
+    let timeless = |path: &str| {
+        let text = fs::read_to_string(path).expect("the report");
+        let mut report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        for field in ["started_at", "duration_ms"] {
+            report[field] = serde_json::Value::Null;
+        }
+        report
+    };
+    assert_eq!(timeless(&asked), timeless(&given));
+}
+
+#[test]
+fn ctrl_c_in_a_prompt_ends_with_130_and_gives_the_terminal_back() {
+    let folder = Folder::new("interrupt");
+    let book = folder.file("asks.yaml", ASKS);
+    let mut screen = Screen::start(&["diagnose", "--runbook", &book], Setting::default());
+    screen.wait("the question", |text| text.contains("I don't know"));
+    screen.keys("\u{3}");
+    let (status, last) = screen.end();
+    assert_eq!(status, 130, "{last}");
+    assert!(last.contains("interrupted: the report is a partial one"), "{last}");
+}
+
+#[test]
+fn ctrl_c_in_the_menu_ends_with_130_and_gives_the_terminal_back() {
+    let target = format!("127.0.0.1:{}", closed_port());
+    let mut screen = Screen::start(&["diagnose", &target], Setting::default());
+    screen.wait("the menu", |text| text.contains("What now?"));
+    screen.keys("\u{3}");
+    assert_eq!(screen.end().0, 130);
+}
+
+#[test]
+fn plain_and_dumb_terminals_get_numbers_and_nothing_is_redrawn() {
+    let target = format!("127.0.0.1:{}", closed_port());
+    let dumb = Setting { term: "dumb", ..Setting::default() };
+    for (args, setting) in [
+        (vec!["diagnose", &target, "--plain"], Setting::default()),
+        (vec!["diagnose", &target], dumb),
+    ] {
+        let mut screen = Screen::start(&args, setting);
+        screen.wait("the menu", |text| text.contains("Number, or Enter for 1 (Stop)"));
+        screen.keys("1\r");
+        let (status, last) = screen.end();
+        assert_eq!(status, 1, "{last}");
+        let raw = screen.raw();
+        assert!(!raw.contains(&0x1b), "{:?}", String::from_utf8_lossy(&raw));
+    }
+}
+
+#[test]
+fn without_utf_8_everything_is_ascii() {
+    let target = format!("127.0.0.1:{}", closed_port());
+    let setting = Setting { lang: "C", ..Setting::default() };
+    let mut screen = Screen::start(&["diagnose", &target], setting);
+    screen.wait("the menu", |text| text.contains("What now?"));
+    screen.keys("\r");
+    let (status, last) = screen.end();
+    assert_eq!(status, 1);
+    assert!(last.is_ascii() && screen.raw().is_ascii(), "{last}");
+}
+
+const OTHER_END: &str = "format: 1
+name: other
+title: T
+start: s
+steps:
+  s:
+    title: What does the server see?
+    layer: socket
+    ask: Can you run a command there?
+    expects: server_report
+    by_hand: tcpdoctor diagnose :80 --format code
+    branches:
+      - {when: result.queue_full != null && result.queue_full, conclude: x-t.full}
+      - else: healthy
+    no_input: {conclude: x-t.open}
+diagnoses:
+  x-t.full: {layer: socket, severity: critical, location: target, title: The queue is full, summary: It is full., meaning: M.}
+  x-t.open: {layer: socket, severity: critical, location: target, title: Not known, summary: Nobody said., meaning: M.}
+";
+
+fn code(fields: serde_json::Value) -> String {
+    let mut report = serde_json::json!({
+        "port": 80, "verdict": "fault", "host": "db1", "at": tcpdoctor::sys::clock::utc_now(),
+        "queue_full": true, "queue": 7,
+    });
+    if let (Some(report), serde_json::Value::Object(fields)) = (report.as_object_mut(), fields) {
+        report.extend(fields);
+    }
+    let report: ServerReport = serde_json::from_value(report).expect("a report");
+    encode(&report)
+}
+
+#[test]
+fn what_the_server_printed_is_pasted_and_decides_and_what_is_damaged_or_foreign_is_refused() {
+    let folder = Folder::new("paste");
+    let book = folder.file("other.yaml", OTHER_END);
+    let args = ["diagnose", "127.0.0.1:80", "--runbook", &book];
+    let mut screen = Screen::start(&args, Setting::default());
+    screen.wait("the menu", |text| text.contains("❯ Stop"));
+    screen.keys(DOWN);
+    screen.wait("the choice", |text| text.contains("❯ Look from the server's side"));
+    screen.keys("\r");
+    screen.wait("the command", |text| text.contains("tcpdoctor diagnose :80 --format code"));
+    let marked = |text: &str| format!("\u{1b}[200~{}\u{1b}[201~", text.replace('\n', "\r"));
+    let whole = code(serde_json::json!({}));
+    screen.wait("the paste", |text| text.contains("Then paste"));
+    let cut: String = whole.chars().take(60).collect();
+    screen.keys(&(marked(&cut) + "\r"));
+    screen.wait("the refusal", |text| text.contains("its end is missing"));
+    screen.keys(&marked(&code(serde_json::json!({"port": 81}))));
+    screen.wait("the refusal", |text| text.contains("it is about port 81"));
+    screen.keys(&marked(&whole));
+    let shown = screen.wait("the report", |text| text.contains("The queue is full"));
+    assert!(shown.contains("x-t.full"), "{shown}");
+    screen.wait("the menu", |text| text.contains("❯ Stop"));
+    screen.keys("\r");
+    assert_eq!(screen.end().0, 1);
+}
+
+#[test]
+fn reports_of_every_kind_look_as_recorded_at_80_and_120_columns() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render/reports");
+    let kinds = ["healthy_local", "refused", "filtered_at_hop_2", "mtu_black_hole", "dns_nxdomain"];
+    for kind in kinds {
+        let report = folder.join(format!("{kind}.json")).to_string_lossy().into_owned();
+        for columns in [80, 120] {
+            let setting = Setting { columns, silent: true, ..Setting::default() };
+            let mut screen = Screen::start(&["replay", &report], setting);
+            let (status, last) = screen.end();
+            assert_ne!(status, 2, "{last}");
+            insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+                insta::assert_snapshot!(format!("{kind}@{columns}"), last);
+            });
+        }
+    }
+}
