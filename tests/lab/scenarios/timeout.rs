@@ -123,6 +123,10 @@ pub(crate) fn all() -> Vec<Scenario> {
             .nft("s", policy("input", "drop", "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"))
             .diagnose(v6)
             .expect(silent().path(2, "fd04:2::2")),
+        scenario("nothing answers and the user knows that the VPN is down")
+            .nft("s", policy("input", "drop", "meta l4proto { udp, tcp, icmp } drop"))
+            .diagnose("10.4.3.2:5432 --answer vpn=down")
+            .expect(fault("route.vpn_down").kind("here")),
         scenario("the host has no way back")
             .ip("s", "route del default")
             .diagnose(v4)
