@@ -90,6 +90,7 @@ pub fn parse_targets(
         reader,
         find,
         filled: HashSet::new(),
+        unfilled: Vec::new(),
         found: HashMap::new(),
         expected: HashMap::new(),
     };
@@ -110,6 +111,8 @@ struct File<'a> {
     find: FindRunbook<'a>,
     /// Where texts begin into which a variable was put.
     filled: HashSet<usize>,
+    /// Where texts begin that lack a variable's value; what holds one is not judged further.
+    unfilled: Vec<usize>,
     /// Runbooks by what was asked for; `None` where that was complained about.
     found: HashMap<(Option<String>, bool), Option<Arc<Runbook>>>,
     /// Expectations by runbook and place: the defaults are read once for each runbook.
@@ -140,6 +143,9 @@ impl File<'_> {
         let fields = Fields::of(root)?;
         let nothing = Node { value: Yaml::Map(Vec::new()), span: 0..0 };
         let defaults = fields.find("defaults").unwrap_or(&nothing);
+        if self.lacks(defaults) {
+            return None;
+        }
         let defaults = self.reader.fields(defaults, "`defaults`", &DEFAULTS)?;
         let node = fields.find("targets")?;
         let items = self.reader.list(node, "`targets`")?;
@@ -158,6 +164,9 @@ impl File<'_> {
         for item in items {
             if self.reader.errors.is_full() {
                 break;
+            }
+            if self.lacks(item) {
+                continue;
             }
             let line = lines.line(item.span.start);
             let Some((one, place)) = self.entry(item, defaults, line) else { continue };
@@ -256,6 +265,11 @@ impl File<'_> {
             line,
         };
         Some((one, place))
+    }
+
+    /// Whether a variable below this place has no value.
+    fn lacks(&self, node: &Node) -> bool {
+        self.unfilled.iter().any(|at| node.span.contains(at))
     }
 
     fn target(&mut self, node: &Node, family: Option<&str>) -> Option<Target> {

@@ -85,16 +85,21 @@ impl File<'_> {
             }
             Yaml::Text(text) if text.contains("${") => {
                 let text = text.clone();
-                let filled = self.filled_text(node, &text, variables);
+                let (filled, whole) = self.filled_text(node, &text, variables);
                 self.filled.insert(node.span.start);
+                if !whole {
+                    self.unfilled.push(node.span.start);
+                }
                 node.value = Yaml::Text(filled);
             }
             _ => {}
         }
     }
 
-    /// `${NAME}` becomes the variable's value, `$${` a plain `${`.
-    fn filled_text(&mut self, node: &Node, text: &str, variables: &Variables) -> String {
+    /// `${NAME}` becomes the variable's value, `$${` a plain `${`; also says whether every variable had
+    /// one.
+    fn filled_text(&mut self, node: &Node, text: &str, variables: &Variables) -> (String, bool) {
+        let mut whole = true;
         let mut out = String::with_capacity(text.len());
         let mut at = 0;
         while let Some(found) = text[at..].find("${") {
@@ -111,12 +116,14 @@ impl File<'_> {
                 let help = "close it with }, or write $${ where a plain ${ is meant".to_owned();
                 let message = "`${` is never closed";
                 self.reader.wrong(Code::ENVIRONMENT, &place, message, Some(help));
-                return out;
+                return (out, false);
             };
             let name = &text[start + 2..start + length];
             match variables.get(name) {
-                Some(value) => out.push_str(value.as_deref().unwrap_or_default()),
+                Some(Some(value)) => out.push_str(value),
+                Some(None) => whole = false,
                 None => {
+                    whole = false;
                     let place = self.reader.within(node, start..start + length + 1);
                     let known: Vec<&str> = variables.keys().map(String::as_str).collect();
                     let help = match did_you_mean(name, &known, "variables") {
@@ -130,6 +137,6 @@ impl File<'_> {
             at = start + length + 1;
         }
         out.push_str(&text[at..]);
-        out
+        (out, whole)
     }
 }
