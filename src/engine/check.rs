@@ -3,7 +3,7 @@
 //! What a run sees must not depend on the runs beside it. Packets of one thread, and the windows in
 //! which counters are read around them, never overlap; but routers limit the ICMP errors that they
 //! send to one machine (Linux: six at once, then one a second), and servers limit connections. So
-//! what the crowd may have swayed ([`crowd`]) is looked at again alone before it counts.
+//! what the crowd may have swayed (`crowd`) is looked at again alone before it counts.
 
 mod crowd;
 

@@ -113,8 +113,12 @@ fn as_json(text: &str) -> Option<Value> {
 
 fn yaml_files(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(manifest(folder)).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
+    let mut files: Vec<PathBuf> = entries
+        .filter(|path| {
+            let name = path.to_string_lossy();
+            name.ends_with(".yaml") && !name.ends_with(".test.yaml")
+        })
+        .collect();
     files.sort();
     files
 }
@@ -122,7 +126,7 @@ fn yaml_files(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn valid_files_satisfy_the_schema_and_it_catches_what_has_to_do_with_keys_and_words() {
     let validator = jsonschema::draft202012::new(&schema::schema()).unwrap();
-    for folder in ["runbooks", "runbooks/diagnoses", "tests/runbooks/valid"] {
+    for folder in ["runbooks", "runbooks/diagnoses", "tests/runbooks/valid", "examples/runbooks"] {
         for path in yaml_files(folder) {
             let value = as_json(&fs::read_to_string(&path).unwrap()).unwrap();
             let errors: Vec<String> = validator
@@ -141,7 +145,7 @@ fn valid_files_satisfy_the_schema_and_it_catches_what_has_to_do_with_keys_and_wo
         }
     }
     let missed: Vec<_> = missed.iter().filter_map(|path| path.file_stem()).collect();
-    assert!(caught > missed.len(), "{caught} caught, missed: {missed:?}");
+    assert!(caught >= 70, "{caught} caught, missed: {missed:?}");
     let must = [
         "unknown_key",
         "unknown_layer",
