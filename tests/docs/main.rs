@@ -133,6 +133,17 @@ fn the_tutorial_works_as_printed_from_an_empty_folder() {
 }
 
 #[test]
+fn the_example_runbooks_are_clean_and_their_tests_reach_every_conclusion() {
+    for command in [
+        "tcpdoctor runbook lint --strict examples/runbooks",
+        "tcpdoctor runbook test --fail-under 100 examples/runbooks",
+    ] {
+        let (status, stdout) = run(command, root());
+        assert_eq!(status, 0, "{command}\n{stdout}");
+    }
+}
+
+#[test]
 fn files_that_the_documents_link_to_exist() {
     let mut documents = vec![root().join("README.md")];
     for entry in fs::read_dir(root().join("docs")).expect("the folder docs") {
