@@ -114,6 +114,7 @@ pub async fn check(
     };
     let mut book = Book {
         results: jobs.iter().map(|_| None).collect(),
+        held: BTreeMap::new(),
         fail_fast: limits.fail_fast,
         on_event: &mut on_event,
     };
@@ -153,6 +154,8 @@ enum Stop {
 /// The results as they come.
 struct Book<'a> {
     results: Vec<Option<CheckResult>>,
+    /// What the crowd may have swayed, until it is confirmed alone.
+    held: BTreeMap<usize, CheckResult>,
     fail_fast: bool,
     on_event: &'a mut dyn FnMut(Event<'_>),
 }
@@ -166,12 +169,13 @@ impl Book<'_> {
         name.map_or(Ok(()), |name| Err(Stop::Failed(name)))
     }
 
-    /// Whatever has no result by now is skipped.
+    /// What could not be confirmed any more says so; whatever has no result by now is skipped.
     fn close(self, jobs: &[Job], why: &str) -> Vec<CheckResult> {
-        let Book { results, on_event, .. } = self;
-        let results = results.into_iter().zip(jobs).map(|(result, job)| {
+        let Book { results, mut held, on_event, .. } = self;
+        let results = results.into_iter().zip(jobs).enumerate().map(|(nth, (result, job))| {
             result.unwrap_or_else(|| {
-                let result = skipped(job, why);
+                let held = held.remove(&nth).map(|held| unconfirmed(job, held));
+                let result = held.unwrap_or_else(|| skipped(job, why));
                 on_event(Event::Ended(&result));
                 result
             })
@@ -197,6 +201,16 @@ fn skipped(job: &Job, why: &str) -> CheckResult {
     }
 }
 
+/// A result that the crowd may have swayed and that nobody had time to confirm: of a diagnosis that is
+/// expected by name, nothing can be said then.
+fn unconfirmed(job: &Job, mut held: CheckResult) -> CheckResult {
+    if !job.expect.diagnosis.is_empty() {
+        held.outcome = Outcome::Error;
+        held.problems = vec![crowd::NOT_CONFIRMED.to_owned()];
+    }
+    held
+}
+
 /// What all runs share.
 struct Course<'a> {
     /// First come, first served: one that looks again queues behind those that wait for their first.
@@ -220,24 +234,26 @@ impl Course<'_> {
         for (nth, job) in jobs.iter().enumerate() {
             open.push(Box::pin(async move { (nth, self.look(job).await) }));
         }
-        let mut again = Vec::new();
         while let Some((nth, result)) = open.next().await {
             if result.crowded {
-                again.push((nth, result));
+                book.held.insert(nth, result);
             } else {
                 book.enter(nth, result)?;
             }
         }
+        let again: Vec<usize> = book.held.keys().copied().collect();
         if again.is_empty() {
             return Ok(());
         }
-        again.sort_by_key(|(nth, _)| *nth);
         (book.on_event)(Event::Again(again.len()));
         let last = clock::now() + ALONE;
         // Only others that met with silence can have used up what routers have to say.
         let quiet = if again.len() > 1 { QUIET } else { Duration::ZERO };
-        for (nth, result) in again {
-            let result = self.alone(&jobs[nth], result, quiet, last).await;
+        for nth in again {
+            // Held until the second look has ended: an interrupt in between loses nothing.
+            let Some(held) = book.held.get(&nth) else { continue };
+            let result = self.alone(&jobs[nth], held, quiet, last).await;
+            book.held.remove(&nth);
             book.enter(nth, result)?;
         }
         Ok(())
@@ -270,7 +286,7 @@ impl Course<'_> {
     async fn alone(
         &self,
         job: &Job,
-        mut result: CheckResult,
+        held: &CheckResult,
         quiet: Duration,
         last: Instant,
     ) -> CheckResult {
@@ -279,17 +295,12 @@ impl Course<'_> {
         if next < end {
             clock::sleep_until(next.into()).await;
             if let Some(ran) = self.run(job).await {
-                let attempts = result.attempts;
-                result = self.judged(job, result, ran.report);
+                let result = self.judged(job, held.clone(), ran.report);
                 // It confirms an attempt, and is none of its own.
-                return CheckResult { attempts, crowded: false, ..result };
+                return CheckResult { attempts: held.attempts, crowded: false, ..result };
             }
         }
-        if !job.expect.diagnosis.is_empty() {
-            result.outcome = Outcome::Error;
-            result.problems = vec![crowd::NOT_CONFIRMED.to_owned()];
-        }
-        result
+        unconfirmed(job, held.clone())
     }
 
     fn judged(&self, job: &Job, result: CheckResult, report: Report) -> CheckResult {
@@ -349,4 +360,78 @@ struct Ran {
     begun: Instant,
     /// Whether another run was under way at any time.
     company: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::pattern::Pattern;
+    use crate::runbook::builtin;
+
+    fn job(expected: &[&str]) -> Job {
+        let expect = Expect {
+            diagnosis: expected.iter().map(|id| Pattern::new(*id)).collect(),
+            ..Expect::default()
+        };
+        Job {
+            name: "db.test:5432".to_owned(),
+            labels: BTreeMap::new(),
+            target: TargetEntry {
+                input: "db.test:5432".to_owned(),
+                host: Some("db.test".to_owned()),
+                port: Some(5432),
+                scheme: None,
+                family: "any".to_owned(),
+            },
+            runbook: builtin("connect").expect("it is built in"),
+            params: Map::new(),
+            expect,
+            budget: Duration::from_secs(1),
+            permit: Permit::default(),
+            defined: None,
+            retry: None,
+        }
+    }
+
+    /// What an interrupted check says of a target whose result waits to be confirmed alone.
+    fn interrupted(job: &Job, held: Option<Outcome>) -> (CheckResult, usize) {
+        let mut told = 0;
+        let mut on_event = |_: Event<'_>| told += 1;
+        let held = held.map(|outcome| CheckResult {
+            outcome,
+            attempts: 1,
+            crowded: true,
+            problems: vec!["10 SYNs, no answer".to_owned()],
+            ..skipped(job, "")
+        });
+        let book = Book {
+            results: vec![None],
+            held: held.map(|held| (0, held)).into_iter().collect(),
+            fail_fast: false,
+            on_event: &mut on_event,
+        };
+        let mut results = book.close(std::slice::from_ref(job), "interrupted");
+        (results.remove(0), told)
+    }
+
+    #[test]
+    fn an_interrupt_does_not_lose_what_waits_to_be_confirmed() {
+        let (result, told) = interrupted(&job(&[]), Some(Outcome::Failed));
+        assert_eq!((result.outcome, result.attempts, told), (Outcome::Failed, 1, 1));
+        assert_eq!(result.problems, ["10 SYNs, no answer"]);
+        assert!(result.crowded, "it says that it was not confirmed");
+    }
+
+    #[test]
+    fn a_diagnosis_that_is_expected_by_name_does_not_pass_unconfirmed() {
+        let (result, _) = interrupted(&job(&["tcp.timeout_filtered"]), Some(Outcome::Passed));
+        assert_eq!((result.outcome, result.problems.len()), (Outcome::Error, 1));
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_skipped() {
+        let (result, told) = interrupted(&job(&[]), None);
+        assert_eq!((result.outcome, result.attempts, told), (Outcome::Skipped, 0, 1));
+        assert_eq!(result.problems, ["interrupted"]);
+    }
 }

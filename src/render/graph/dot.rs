@@ -7,6 +7,7 @@ use super::measure::{Face, wrap};
 use crate::model::graph::{EdgeKind, Graph, Node, NodeKind};
 use crate::model::layer::Layer;
 use crate::render::sanitise;
+use crate::render::xml;
 
 /// Where the texts of a table are broken.
 const ROOM: f64 = 260.0;
@@ -173,7 +174,7 @@ fn tint(layer: Option<Layer>) -> &'static str {
 
 /// Escapes for Graphviz' HTML-like labels.
 fn escape(text: &str) -> String {
-    super::svg::escape(text)
+    xml::prose(text)
 }
 
 /// Quotes a string of the DOT language: in one, only quotes and backslashes mean something.

@@ -9,7 +9,7 @@ use super::measure::{Face, cut};
 use crate::model::graph::{Graph, Node, NodeKind};
 use crate::model::layer::Layer;
 use crate::model::report::Status;
-use crate::render::sanitise;
+use crate::render::xml::prose;
 
 const MARGIN: f64 = 24.0;
 /// The rounding of an arrow's corners.
@@ -142,8 +142,8 @@ macro_rules! put {
 
 impl Pen {
     fn document(&mut self, graph: &Graph, width: f64, height: f64, alone: bool) {
-        let name = escape(&graph.name);
-        let label = escape(&format!("Runbook {}: {}", graph.name, graph.title));
+        let name = prose(&graph.name);
+        let label = prose(&format!("Runbook {}: {}", graph.name, graph.title));
         put!(
             self,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"tree\" role=\"img\" aria-label=\"{label}\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\">\n"
@@ -155,7 +155,7 @@ impl Pen {
         put!(self, "<style>\n{}</style>\n", style());
         put!(self, "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n");
         let room = width - 2.0 * MARGIN - 40.0 - name.len() as f64 * 13.0;
-        let title = escape(&cut(&graph.title, Face::Plain(16.0), room));
+        let title = prose(&cut(&graph.title, Face::Plain(16.0), room));
         put!(
             self,
             "<text class=\"name\" x=\"{MARGIN}\" y=\"38\">{name}<tspan class=\"q\" dx=\"14\">{title}</tspan></text>\n"
@@ -204,7 +204,7 @@ impl Pen {
 
     /// Begins a group; the title is shown when the pointer rests on it.
     pub(super) fn open(&mut self, class: &str, title: &str) {
-        put!(self, "<g class=\"{class}\"><title>{}</title>", escape(title));
+        put!(self, "<g class=\"{class}\"><title>{}</title>", prose(title));
     }
 
     pub(super) fn close(&mut self) {
@@ -240,14 +240,14 @@ impl Pen {
     }
 
     pub(super) fn text(&mut self, class: &str, x: f64, y: f64, text: &str) {
-        put!(self, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escape(text));
+        put!(self, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", prose(text));
     }
 
     pub(super) fn text_end(&mut self, class: &str, x: f64, y: f64, text: &str) {
         put!(
             self,
             "<text class=\"{class}\" text-anchor=\"end\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
-            escape(text)
+            prose(text)
         );
     }
 
@@ -318,25 +318,6 @@ impl Pen {
         }
         put!(self, "<path class=\"{class}\" d=\"{d}\"/>\n");
     }
-}
-
-/// Escapes for text and for attributes in double quotes; what no reader could see is made visible.
-pub(super) fn escape(text: &str) -> String {
-    let text = sanitise::prose(text);
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            // Not in XML 1.0: noncharacters (section 2.2).
-            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
-            _ => safe.push(c),
-        }
-    }
-    safe
 }
 
 /// The colours of the layers on light and on dark ground: each has at least 4.5:1 against it.

@@ -1,12 +1,12 @@
 //! Many targets: the counts, the matrix, and each target's report in a fold.
 
-use super::escape::text;
 use super::report::{article, put};
 use super::{Depth, path, signs, time};
 use crate::model::check::{Check, CheckResult, Outcome};
 use crate::model::layer::Layer;
 use crate::model::report::Status;
 use crate::render::words;
+use crate::render::xml::prose;
 
 const OUTCOMES: [Outcome; 4] = [Outcome::Failed, Outcome::Error, Outcome::Passed, Outcome::Skipped];
 
@@ -106,12 +106,12 @@ fn row(result: &CheckResult, nth: usize, layers: &[Layer], out: &mut String) {
     let labels: Vec<String> =
         result.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
     put!(out, "<tr data-outcome=\"{}\">", result.outcome.name());
-    put!(out, "<th scope=\"row\"><a href=\"#t{nth}\">{}</a>", text(&result.name));
+    put!(out, "<th scope=\"row\"><a href=\"#t{nth}\">{}</a>", prose(&result.name));
     if result.name != result.target {
-        put!(out, "<span class=\"small\">{}</span>", text(&result.target));
+        put!(out, "<span class=\"small\">{}</span>", prose(&result.target));
     }
     if !labels.is_empty() {
-        put!(out, "<span class=\"small\">{}</span>", text(&labels.join(", ")));
+        put!(out, "<span class=\"small\">{}</span>", prose(&labels.join(", ")));
     }
     put!(out, "</th>");
     put!(
@@ -123,7 +123,7 @@ fn row(result: &CheckResult, nth: usize, layers: &[Layer], out: &mut String) {
     let diagnosis = result.report.as_ref().and_then(|report| report.diagnosis.as_ref());
     match diagnosis {
         Some(diagnosis) => {
-            put!(out, "<td><code>{}</code></td>", text(&diagnosis.id));
+            put!(out, "<td><code>{}</code></td>", prose(&diagnosis.id));
         }
         None => {
             put!(out, "<td></td>");
@@ -155,12 +155,12 @@ fn rank(status: &Status) -> u8 {
 pub(super) fn target(result: &CheckResult, nth: usize, depth: Depth) -> String {
     let mut out = String::new();
     let diagnosis = result.report.as_ref().and_then(|report| report.diagnosis.as_ref());
-    let cause = diagnosis.map(|d| format!(" <code>{}</code>", text(&d.id))).unwrap_or_default();
+    let cause = diagnosis.map(|d| format!(" <code>{}</code>", prose(&d.id))).unwrap_or_default();
     put!(
         out,
         "<details class=\"target\" id=\"t{nth}\"><summary>{} <span class=\"name\">{}</span> {}{cause}</summary>",
         signs::outcome_sign(result.outcome),
-        text(&result.name),
+        prose(&result.name),
         signs::outcome_word(result.outcome)
     );
     out.push_str(&article(result, &format!("t{nth}"), depth, 2));

@@ -4,7 +4,7 @@
 //! the one script and the one style sheet by their hashes. The page is whole without the script, which
 //! only copies commands, filters the index and opens what a link points into.
 
-mod escape;
+mod anchor;
 mod index;
 mod observed;
 mod path;
@@ -19,7 +19,9 @@ use std::io::{self, Write};
 
 use crate::model::check::{Check, CheckResult, Outcome};
 use crate::render::{Style, graph, words};
-use escape::{hash_source, text};
+use anchor::hash_source;
+
+use crate::render::xml::prose;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -84,7 +86,7 @@ fn head(check: &Check, style: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")?;
     writeln!(out, "<meta name=\"color-scheme\" content=\"light dark\">")?;
     writeln!(out, "<meta name=\"referrer\" content=\"no-referrer\">")?;
-    writeln!(out, "<title>{}</title>\n<style>{style}</style>\n</head>", text(&title(check)))
+    writeln!(out, "<title>{}</title>\n<style>{style}</style>\n</head>", prose(&title(check)))
 }
 
 fn title(check: &Check) -> String {
@@ -103,8 +105,8 @@ fn title(check: &Check) -> String {
 fn footer(check: &Check) -> String {
     format!(
         "<footer><p>Written by {} {}; began {}, took {}. It only looked: nothing was changed on any machine.</p></footer>",
-        text(&check.tool.name),
-        text(&check.tool.version),
+        prose(&check.tool.name),
+        prose(&check.tool.version),
         time(&check.started_at),
         words::duration(check.duration_ms)
     )
@@ -112,11 +114,11 @@ fn footer(check: &Check) -> String {
 
 /// A time of day for people and for programs.
 fn time(rfc3339: &str) -> String {
-    let shown = text(&rfc3339.replacen('T', " ", 1).replacen('Z', " UTC", 1));
+    let shown = prose(&rfc3339.replacen('T', " ", 1).replacen('Z', " UTC", 1));
     // What is no date is shown, and not called one.
     let plain = |c: char| c.is_ascii_digit() || "-T:.Z+".contains(c);
     match rfc3339.len() >= 20 && rfc3339.chars().all(plain) {
-        true => format!("<time datetime=\"{}\">{shown}</time>", text(rfc3339)),
+        true => format!("<time datetime=\"{}\">{shown}</time>", prose(rfc3339)),
         false => shown,
     }
 }

@@ -5,11 +5,11 @@ mod sizes;
 
 use serde_json::Value;
 
-use super::escape::text;
 use super::path;
 use super::report::put;
 use crate::model::report::Report;
 use crate::render::words;
+use crate::render::xml::prose;
 
 /// Renders a section for each observation that has a table of its own.
 pub(super) fn sections(report: &Report, level: u8) -> Vec<String> {
@@ -41,12 +41,12 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 }
 
 fn strings(value: &Value, name: &str) -> Vec<String> {
-    list(value, name).iter().filter_map(Value::as_str).map(text).collect()
+    list(value, name).iter().filter_map(Value::as_str).map(prose).collect()
 }
 
 /// A word of a closed vocabulary, for people.
 fn word(word: &str) -> String {
-    text(&word.replace('_', " "))
+    prose(&word.replace('_', " "))
 }
 
 fn head(out: &mut String, name: &str, columns: &[&str]) {
@@ -78,7 +78,7 @@ fn nameservers(seen: &Value, level: u8) -> Option<String> {
     let mut out = String::new();
     put!(out, "<section>\n<h{level}>What each nameserver answered</h{level}>");
     if let Some(name) = string(seen, "name") {
-        put!(out, "<p>Asked for <code>{}</code>.</p>", text(name));
+        put!(out, "<p>Asked for <code>{}</code>.</p>", prose(name));
     }
     head(&mut out, "Nameservers", &["Server", "Answer", "Addresses", "Round trip"]);
     let largest = servers.iter().filter_map(|server| number(server, "rtt_ms")).fold(0.0, f64::max);
@@ -90,7 +90,7 @@ fn nameservers(seen: &Value, level: u8) -> Option<String> {
             let value = string(server, field).filter(|value| !value.eq_ignore_ascii_case(&answer));
             if let Some(value) = value {
                 let gap = if said.is_empty() { ", " } else { said };
-                answer.push_str(&format!("{gap}{}", text(value)));
+                answer.push_str(&format!("{gap}{}", prose(value)));
             }
         }
         if server.get("truncated").and_then(Value::as_bool) == Some(true) {
@@ -104,7 +104,7 @@ fn nameservers(seen: &Value, level: u8) -> Option<String> {
         put!(
             out,
             "<tr><th scope=\"row\"><code>{}</code></th><td>{answer}</td><td>{}</td><td>{}</td></tr>",
-            string(server, "address").map(text).unwrap_or_default(),
+            string(server, "address").map(prose).unwrap_or_default(),
             strings(server, "addresses").join("<br>"),
             bar(number(server, "rtt_ms"), largest)
         );
@@ -143,12 +143,12 @@ fn hops(seen: &Value, level: u8) -> Option<String> {
     let mut out = String::new();
     put!(out, "<section>\n<h{level}>The path, hop by hop</h{level}>");
     let port = number(seen, "port").map(|port| format!(" port {port:.0}")).unwrap_or_default();
-    let to = string(seen, "address").map(text).unwrap_or_default();
+    let to = string(seen, "address").map(prose).unwrap_or_default();
     put!(
         out,
         "<p>TCP SYNs to <code>{to}</code>{port} with a rising hop limit{}.</p>",
         match &method {
-            Some(method) => format!(", and {} beside them for comparison", text(method)),
+            Some(method) => format!(", and {} beside them for comparison", prose(method)),
             None => String::new(),
         }
     );
@@ -157,7 +157,7 @@ fn hops(seen: &Value, level: u8) -> Option<String> {
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Hops\"><table class=\"hops\"><thead><tr><th scope=\"col\">Hop</th><th scope=\"col\">TCP to this port</th><th scope=\"col\">Round trip</th>"
     );
     if let Some(method) = &method {
-        put!(out, "<th scope=\"col\">{}</th><th scope=\"col\">Round trip</th>", text(method));
+        put!(out, "<th scope=\"col\">{}</th><th scope=\"col\">Round trip</th>", prose(method));
     }
     put!(out, "</tr></thead>\n<tbody>");
     let at =
@@ -178,7 +178,7 @@ fn hop(hop: Option<Value>, largest: f64) -> String {
     let Some(hop) = hop else { return "<td class=\"none\">not asked</td><td></td>".to_owned() };
     let mut addresses = strings(&hop, "addresses");
     if addresses.is_empty() {
-        addresses.extend(string(&hop, "address").map(text));
+        addresses.extend(string(&hop, "address").map(prose));
     }
     let said = match string(&hop, "answer") {
         Some("ttl_exceeded") | None => String::new(),

@@ -1,10 +1,11 @@
 //! One target's report: the answer first, then what it rests on.
 
-use super::escape::{command, id, lines, text};
+use super::anchor::id;
 use super::{Depth, observed, path, signs, time, timeline};
 use crate::model::check::{CheckResult, Outcome};
 use crate::model::diagnosis::{Confidence, Diagnosis, Severity};
 use crate::model::report::{Report, Status, StepEntry, Verdict};
+use crate::render::xml::{self, attribute, prose};
 use crate::render::{graph, words};
 
 /// Adds a line; writing to a String cannot fail.
@@ -22,7 +23,7 @@ pub(super) fn article(result: &CheckResult, key: &str, depth: Depth, level: u8) 
     let Some(report) = &result.report else {
         put!(out, "<article>\n<header class=\"verdict skipped\">");
         put!(out, "<p class=\"badge\">{} NOT RUN</p>", signs::sign(Status::Skipped));
-        put!(out, "<h{level}>{}</h{level}>", text(&result.name));
+        put!(out, "<h{level}>{}</h{level}>", prose(&result.name));
         put!(out, "<p class=\"summary\">This target was not looked at.</p>");
         problems(result, &mut out);
         put!(out, "</header>\n</article>");
@@ -73,29 +74,29 @@ impl Page<'_> {
             signs::verdict_sign(report.verdict),
             words::verdict(report.verdict)
         );
-        put!(out, "<h{level}>{}</h{level}>", text(&report.target.input));
+        put!(out, "<h{level}>{}</h{level}>", prose(&report.target.input));
         match &report.diagnosis {
             Some(diagnosis) => {
                 put!(
                     out,
                     "<p class=\"title\">{} <code>{}</code></p>",
-                    text(&diagnosis.title),
-                    text(&diagnosis.id)
+                    prose(&diagnosis.title),
+                    prose(&diagnosis.id)
                 );
-                put!(out, "<p class=\"summary\">{}</p>", text(&diagnosis.summary));
+                put!(out, "<p class=\"summary\">{}</p>", prose(&diagnosis.summary));
             }
             None => {
-                put!(out, "<p class=\"summary\">{}</p>", text(&healthy_sentence(report)));
+                put!(out, "<p class=\"summary\">{}</p>", prose(&healthy_sentence(report)));
             }
         }
         self.expectation(out);
         put!(out, "<dl>");
         if let Some(diagnosis) = &report.diagnosis {
-            fact("Where", &text(&words::place(&diagnosis.location)), out);
+            fact("Where", &prose(&words::place(&diagnosis.location)), out);
             fact("How sure", &confidence(diagnosis.confidence), out);
         }
         let from = &report.vantage.hostname;
-        fact("Looked from", &text(from), out);
+        fact("Looked from", &prose(from), out);
         let took = words::duration(report.duration_ms);
         fact("When", &format!("{}, for {took}", time(&report.started_at)), out);
         put!(out, "</dl>\n</header>");
@@ -110,7 +111,7 @@ impl Page<'_> {
                 out,
                 "<p class=\"expect\">{} Expected {}: {}.</p>",
                 signs::outcome_sign(result.outcome),
-                text(&result.expect),
+                prose(&result.expect),
                 signs::outcome_word(result.outcome)
             );
             problems(result, out);
@@ -127,7 +128,7 @@ impl Page<'_> {
         self.heading("What to do", out);
         put!(out, "<ol class=\"remedies\">");
         for remedy in &diagnosis.remedies {
-            let sentence = text(remedy.text.trim().trim_end_matches([':', '.']));
+            let sentence = prose(remedy.text.trim().trim_end_matches([':', '.']));
             let place = words::remedy_place(remedy.place);
             put!(out, "<li><p>{sentence} <span class=\"where\">{place}</span></p>");
             let command = remedy.command.as_deref().filter(|command| !command.trim().is_empty());
@@ -152,11 +153,11 @@ impl Page<'_> {
                     Some(step) => format!(
                         "<a href=\"#{}\">{}</a>",
                         self.step_id(step),
-                        text(step.layer.name())
+                        prose(step.layer.name())
                     ),
-                    None => text(&evidence.step),
+                    None => prose(&evidence.step),
                 };
-                put!(out, "<li>{link}: {}</li>", text(&evidence.text));
+                put!(out, "<li>{link}: {}</li>", prose(&evidence.text));
             }
             put!(out, "</ul>");
         }
@@ -166,8 +167,8 @@ impl Page<'_> {
                 put!(
                     out,
                     "<li><code>{}</code>: {}</li>",
-                    text(&ruled_out.id),
-                    text(&ruled_out.why)
+                    prose(&ruled_out.id),
+                    prose(&ruled_out.why)
                 );
             }
             put!(out, "</ul>");
@@ -192,8 +193,8 @@ impl Page<'_> {
             put!(
                 out,
                 "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td></tr>",
-                text(&other.id),
-                text(&other.separate_by)
+                prose(&other.id),
+                prose(&other.separate_by)
             );
         }
         put!(out, "</tbody></table></div>\n</section>");
@@ -210,16 +211,16 @@ impl Page<'_> {
                 out,
                 "<li>{} <strong>{}</strong> <code>{}</code><br>{}",
                 signs::severity_sign(finding.severity),
-                text(&finding.title),
-                text(&finding.id),
-                text(&finding.summary)
+                prose(&finding.title),
+                prose(&finding.id),
+                prose(&finding.summary)
             );
             for remedy in &finding.remedies {
                 if let Some(command) = remedy.command.as_deref() {
                     put!(
                         out,
                         "<p class=\"small\">{}:</p>",
-                        text(remedy.text.trim().trim_end_matches([':', '.']))
+                        prose(remedy.text.trim().trim_end_matches([':', '.']))
                     );
                     out.push_str(&to_copy(command));
                 }
@@ -266,24 +267,24 @@ impl Page<'_> {
             "<p class=\"step-head\">{} <span class=\"layer\">{}</span> <strong>{}</strong> <span class=\"took\">{time}</span></p>",
             signs::sign(step.status),
             step.layer.name(),
-            text(&step.title)
+            prose(&step.title)
         );
         match (&step.text, &step.unknown) {
             (Some(seen), _) => {
-                put!(out, "<p>{}</p>", text(seen));
+                put!(out, "<p>{}</p>", prose(seen));
             }
             (None, Some(why)) => {
-                put!(out, "<p>Could not look: {}.</p>", text(&why.to_string()));
+                put!(out, "<p>Could not look: {}.</p>", prose(&why.to_string()));
             }
             (None, None) => {}
         }
         if let Some(branch) = &step.branch {
             let why = match &branch.when {
-                Some(when) => format!("because <code>{}</code>", text(when)),
+                Some(when) => format!("because <code>{}</code>", prose(when)),
                 None if step.unknown.is_some() => "because it could not look".to_owned(),
                 None => "because nothing else fitted".to_owned(),
             };
-            put!(out, "<p class=\"small\">→ <code>{}</code> {why}</p>", text(&branch.to));
+            put!(out, "<p class=\"small\">→ <code>{}</code> {why}</p>", prose(&branch.to));
         }
         self.folded(step, depth, out);
         put!(out, "</li>");
@@ -306,8 +307,8 @@ impl Page<'_> {
         if let Some(seen) = seen {
             let probe = step.probe.as_deref().unwrap_or(&step.id);
             let json = serde_json::to_string_pretty(seen).unwrap_or_default();
-            put!(out, "<p class=\"small\">What <code>{}</code> saw:</p>", text(probe));
-            put!(out, "<pre tabindex=\"0\">{}</pre>", lines(&json));
+            put!(out, "<p class=\"small\">What <code>{}</code> saw:</p>", prose(probe));
+            put!(out, "<pre tabindex=\"0\">{}</pre>", xml::text(&json));
         }
         put!(out, "</details>");
     }
@@ -323,8 +324,8 @@ impl Page<'_> {
         put!(
             out,
             "<p>Runbook <code>{}</code>: {} The way taken is drawn bold; of the other steps only the names are shown.</p>",
-            text(&tree.name),
-            text(&tree.title)
+            prose(&tree.name),
+            prose(&tree.title)
         );
         put!(
             out,
@@ -340,28 +341,28 @@ impl Page<'_> {
             out,
             "<details class=\"particulars\"><summary>Particulars of this run</summary>\n<dl>"
         );
-        fact("Target", &text(&report.target.input), out);
+        fact("Target", &prose(&report.target.input), out);
         let user = match report.vantage.uid {
             0 => "root".to_owned(),
             uid => format!("user id {uid}"),
         };
         let capabilities = report.vantage.capabilities.join(", ");
         let may = if capabilities.is_empty() { "no capabilities".to_owned() } else { capabilities };
-        fact("Ran as", &text(&format!("{user}, {may}")), out);
-        fact("Kernel", &text(&report.vantage.kernel), out);
+        fact("Ran as", &prose(&format!("{user}, {may}")), out);
+        fact("Kernel", &prose(&report.vantage.kernel), out);
         let runbook = &report.runbook;
         let sha = runbook.sha256.get(..12).unwrap_or(&runbook.sha256);
         fact(
             "Runbook",
-            &text(&format!("{} ({}), sha256 {sha}…", runbook.name, runbook.source)),
+            &prose(&format!("{} ({}), sha256 {sha}…", runbook.name, runbook.source)),
             out,
         );
         for (name, value) in &report.params {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            fact(&format!("Parameter {}", text(name)), &text(&value), out);
+            fact(&format!("Parameter {}", prose(name)), &prose(&value), out);
         }
         for (name, value) in &self.result.labels {
-            fact(&format!("Label {}", text(name)), &text(value), out);
+            fact(&format!("Label {}", prose(name)), &prose(value), out);
         }
         put!(out, "</dl></details>");
     }
@@ -373,7 +374,7 @@ fn problems(result: &CheckResult, out: &mut String) {
     }
     put!(out, "<ul class=\"problems\">");
     for problem in &result.problems {
-        put!(out, "<li>{}</li>", text(problem));
+        put!(out, "<li>{}</li>", prose(problem));
     }
     put!(out, "</ul>");
 }
@@ -386,7 +387,7 @@ fn fact(name: &str, value: &str, out: &mut String) {
 fn to_copy(line: &str) -> String {
     format!(
         "<div class=\"command\"><pre tabindex=\"0\"><code>{}</code></pre><button type=\"button\" class=\"copy\" hidden>Copy</button></div>\n",
-        command(line)
+        attribute(line.trim())
     )
 }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::model::check::CheckResult;
 use crate::model::expect::FailOn;
 use crate::model::report::Report;
+use crate::render::xml;
 use crate::runbook::{builtin, drawing};
 
 const REPORTS: [(&str, &str); 10] = [
@@ -360,7 +361,7 @@ fn what_a_reader_needs_is_on_the_page() {
     let page = page(&alone(report.clone()));
     let texts: String = read(&page).iter().map(|piece| format!("{} ", piece.text)).collect();
     let says = |wanted: &str| {
-        assert!(texts.contains(&escape::text(wanted)), "{wanted}");
+        assert!(texts.contains(&xml::prose(wanted)), "{wanted}");
     };
     says(&diagnosis.summary);
     says(&words::place(&diagnosis.location));
@@ -377,7 +378,7 @@ fn what_a_reader_needs_is_on_the_page() {
     says(diagnosis.location.address.as_deref().expect("a fault on the path"));
     assert!(page.contains("class=\"way on"), "the way is drawn");
     // The answer comes before anything else.
-    let first = page.find(&escape::text(&diagnosis.summary)).expect("it is there");
+    let first = page.find(&xml::prose(&diagnosis.summary)).expect("it is there");
     assert!(first < page.find("<section>").expect("sections follow"));
 }
 

@@ -1,10 +1,10 @@
 //! What ran when: slow steps that were started early stand beside the one they did not wait for.
 
-use super::escape::text;
 use super::report::put;
 use super::{path, signs};
 use crate::model::report::{Report, StepEntry};
 use crate::render::words;
+use crate::render::xml::prose;
 
 /// A step that ran.
 struct Run<'a> {
@@ -41,8 +41,8 @@ pub(super) fn section(report: &Report, level: u8) -> String {
         let (from, width) = share(run.start, run.took, end);
         let class = if run.walked { "ran" } else { "ran spare" };
         let note = match (run.beside, run.walked) {
-            (Some(other), true) => format!("early, beside {}", text(other)),
-            (Some(other), false) => format!("early, beside {}; not needed", text(other)),
+            (Some(other), true) => format!("early, beside {}", prose(other)),
+            (Some(other), false) => format!("early, beside {}; not needed", prose(other)),
             (None, false) => "not needed".to_owned(),
             (None, true) => String::new(),
         };
@@ -50,7 +50,7 @@ pub(super) fn section(report: &Report, level: u8) -> String {
             out,
             "<tr><th scope=\"row\">{} {}<span class=\"small\">{note}</span></th>",
             signs::sign(run.step.status),
-            text(&run.step.id)
+            prose(&run.step.id)
         );
         put!(
             out,
