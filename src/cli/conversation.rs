@@ -51,6 +51,10 @@ pub(super) async fn hold(
         let mut check = Check::of(report.clone(), fail_on, interrupted);
         let ended = status::of(&check, signal.get());
         let ended = shown(&mut check, ended);
+        if let Some(prompt) = prompt.as_ref().filter(|_| interrupted && asked) {
+            // What waits for a key may have begun to wait meanwhile.
+            prompt.restore();
+        }
         let Some(prompt) = prompt.as_ref().filter(|_| !interrupted && offers(global, &report))
         else {
             return ended;

@@ -7,6 +7,7 @@
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
+use console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Input, Select};
 
@@ -37,6 +38,15 @@ pub(super) enum Given<T> {
     Nothing,
     /// There is nobody any more: the input has ended.
     Nobody,
+}
+
+/// What a prompt takes from the keyboard itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// Every key, Ctrl-C too.
+    All,
+    /// Text; Ctrl-C is the terminal's.
+    Text,
 }
 
 impl<T> Given<T> {
@@ -107,10 +117,11 @@ impl Prompt {
             false => sanitise::prose(prompt).into_owned(),
         };
         let (rich, theme) = (self.rich, self.theme());
-        on_a_thread(move || match rich {
+        self.on_a_thread(Keys::All, move || match rich {
             true => {
                 let select = Select::with_theme(&*theme).with_prompt(prompt).items(&items);
-                match select.default(default).interact_opt() {
+                // A frame is written at once, or a slow line would show it in parts.
+                match select.default(default).interact_on_opt(&Term::buffered_stderr()) {
                     Ok(Some(item)) => Ok(Given::Answer(item)),
                     Ok(None) => Ok(Given::Nothing),
                     Err(dialoguer::Error::IO(error)) => Err(error),
@@ -125,7 +136,7 @@ impl Prompt {
     pub(super) async fn line(&self, prompt: &str, initial: &str) -> Given<String> {
         let (rich, theme) = (self.rich, self.theme());
         let (prompt, initial) = (prompt.to_owned(), initial.to_owned());
-        on_a_thread(move || match rich {
+        self.on_a_thread(Keys::All, move || match rich {
             true => {
                 let input = Input::with_theme(&*theme).with_prompt(prompt).default(initial);
                 match input.interact_text() {
@@ -148,15 +159,15 @@ impl Prompt {
     /// Lets the user paste a text of several lines.
     pub(super) async fn paste(&self) -> Given<String> {
         let modes = self.modes.clone().filter(|_| self.rich);
-        on_a_thread(move || {
+        if modes.is_some() {
+            let _ = write!(io::stderr(), "{MARK}> ");
+        }
+        self.on_a_thread(Keys::Text, move || {
             let mut paste = Paste::default();
             let Some(modes) = modes else {
                 return lines(&mut paste);
             };
             let mut err = io::stderr();
-            modes.listen()?;
-            write!(err, "{MARK}> ")?;
-            err.flush()?;
             let fed = loop {
                 let bytes = tty::read(4096)?;
                 if bytes.is_empty() {
@@ -182,28 +193,42 @@ impl Prompt {
         .await
     }
 
+    /// Runs what waits for a key; an error is taken as the end of the input, but for Ctrl-C, whose signal
+    /// is on its way.
+    ///
+    /// The terminal listens before the thread starts: a Ctrl-C that comes in between would end the run
+    /// while the thread still changes the modes.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        keys: Keys,
+        work: impl FnOnce() -> io::Result<Given<T>> + Send + 'static,
+    ) -> Given<T> {
+        let modes = self.modes.as_ref().filter(|_| self.rich);
+        if let Some(modes) = modes {
+            // Without these modes keys are read all the same.
+            let _ = modes.listen(keys == Keys::Text);
+        }
+        let given = match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(given)) => given,
+            Ok(Err(error)) => {
+                if error.kind() == io::ErrorKind::Interrupted {
+                    tokio::time::sleep(SIGNAL).await;
+                }
+                Given::Nobody
+            }
+            Err(_) => Given::Nobody,
+        };
+        if let Some(modes) = modes {
+            modes.restore();
+        }
+        given
+    }
+
     fn theme(&self) -> Box<dyn Theme + Send> {
         match self.style.colour && self.style.unicode {
             true => Box::new(ColorfulTheme::default()),
             false => Box::new(SimpleTheme),
         }
-    }
-}
-
-/// Runs what waits for a key; an error is taken as the end of the input, but for Ctrl-C, whose signal
-/// is on its way.
-async fn on_a_thread<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<Given<T>> + Send + 'static,
-) -> Given<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(given)) => given,
-        Ok(Err(error)) => {
-            if error.kind() == io::ErrorKind::Interrupted {
-                tokio::time::sleep(SIGNAL).await;
-            }
-            Given::Nobody
-        }
-        Err(_) => Given::Nobody,
     }
 }
 

@@ -34,14 +34,16 @@ impl Modes {
         let _ = tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.0);
     }
 
-    /// Hands over every character at once and shows none; Ctrl-C keeps its meaning.
+    /// Hands over every character at once and shows none. With `signals` Ctrl-C keeps its meaning;
+    /// without, it is a character like others.
     ///
     /// # Errors
     ///
     /// Returns what the terminal met.
-    pub fn listen(&self) -> io::Result<()> {
+    pub fn listen(&self, signals: bool) -> io::Result<()> {
         let mut modes = self.0.clone();
         modes.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
+        modes.local_flags.set(LocalFlags::ISIG, signals);
         modes.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         modes.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
         Ok(tcsetattr(io::stdin(), SetArg::TCSANOW, &modes)?)

@@ -85,7 +85,8 @@ impl Screen {
         let mut from = master.try_clone().expect("a descriptor");
         let into = Arc::clone(&seen);
         let reader = std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
+            // Byte by byte, so that no test takes half a screen for a whole one unseen.
+            let mut bytes = [0; 1];
             loop {
                 let count = from.read(&mut bytes).unwrap_or(0);
                 let mut seen = into.0.lock().expect("no panic");
