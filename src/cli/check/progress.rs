@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::model::check::{CheckResult, Outcome};
+use crate::model::check::CheckResult;
+use crate::model::expect::Judgement;
 use crate::render::{duration, sanitise};
 
 /// Progress of one check.
@@ -40,11 +41,11 @@ impl Progress {
 
     /// Takes note of a target that has ended; those that were skipped ran to no end.
     pub(super) fn ended(&self, result: &CheckResult) {
-        if result.outcome == Outcome::Skipped {
+        if result.outcome == Judgement::Skipped {
             return;
         }
         self.ended.set(self.ended.get() + 1);
-        if result.outcome != Outcome::Passed {
+        if result.outcome != Judgement::Passed {
             self.bad.set(self.bad.get() + 1);
         }
         match &self.shown {

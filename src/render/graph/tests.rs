@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::card::Detail;
 use super::layout::{self, Card, Exit, Layout, Point};
-use super::svg::Detail;
 use super::*;
 use crate::model::diagnosis::Severity;
 use crate::model::graph::{Edge, EdgeKind, Node, NodeKind};

@@ -2,8 +2,9 @@
 
 use super::anchor::id;
 use super::{Depth, observed, path, signs, time, timeline};
-use crate::model::check::{CheckResult, Outcome};
+use crate::model::check::CheckResult;
 use crate::model::diagnosis::{Confidence, Diagnosis, Severity};
+use crate::model::expect::Judgement;
 use crate::model::report::{Report, Status, StepEntry, Verdict};
 use crate::render::xml::{self, attribute, prose};
 use crate::render::{graph, words};
@@ -105,7 +106,7 @@ impl Page<'_> {
     /// What was expected, when it says something that the verdict does not.
     fn expectation(&self, out: &mut String) {
         let result = self.result;
-        let plain = result.expect == "healthy" && result.outcome != Outcome::Skipped;
+        let plain = result.expect == "healthy" && result.outcome != Judgement::Skipped;
         if !plain {
             put!(
                 out,
