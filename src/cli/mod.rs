@@ -42,7 +42,11 @@ use crate::model::check::Alarm;
 pub fn main() -> ExitCode {
     let args = match args::parse(std::env::args_os()) {
         Parsed::Run(args) => args,
-        Parsed::Ended(status) => return ExitCode::from(status),
+        Parsed::Shown => return ExitCode::SUCCESS,
+        Parsed::Refused(message, status) => {
+            terminal::complain(&message);
+            return ExitCode::from(status);
+        }
     };
     let global = &args.global;
     let ended = match &args.command {

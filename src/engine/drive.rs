@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 use crate::engine::ask::{Question, Reply};
 use crate::engine::effect;
-use crate::engine::facts::{Fact, Facts, Timing, base_bindings};
+use crate::engine::fact::{Fact, Timing};
+use crate::engine::facts::{Facts, base_bindings};
 use crate::engine::permit::Permit;
 use crate::engine::report::{Frame, assemble, visited};
 use crate::engine::walk::{Early, Effect, End, Need, Walk, walk};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::engine::drive::{Event, Plan, run, unable};
-use crate::engine::facts::{Fact, Facts, base_bindings};
+use crate::engine::fact::Fact;
+use crate::engine::facts::{Facts, base_bindings};
 use crate::engine::permit::Permit;
 use crate::engine::report::{Frame, assemble, replay};
 use crate::engine::walk::{Effect, End, walk};

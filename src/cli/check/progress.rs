@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::args::Global;
 use crate::cli::canvas;
 use crate::cli::terminal::{self, Screen};
-use crate::model::check::{CheckResult, Outcome};
+use crate::model::check::CheckResult;
+use crate::model::expect::Judgement;
 use crate::render::{duration, sanitise};
 
 /// Progress of one check.
@@ -43,11 +44,11 @@ impl Progress {
 
     /// Takes note of a target that has ended; those that were skipped ran to no end.
     pub(super) fn ended(&self, result: &CheckResult) {
-        if result.outcome == Outcome::Skipped {
+        if result.outcome == Judgement::Skipped {
             return;
         }
         self.ended.set(self.ended.get() + 1);
-        if result.outcome != Outcome::Passed {
+        if result.outcome != Judgement::Passed {
             self.bad.set(self.bad.get() + 1);
         }
         match &self.shown {
