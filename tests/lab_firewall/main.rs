@@ -114,6 +114,12 @@ in_namespace! {
         assert_eq!(brief(&seen), "no rules on the way");
     }
 
+    fn a_table_that_sleeps_decides_nothing() {
+        nft("table inet t { flags dormant
+            chain o { type filter hook output priority 0; tcp dport 80 drop } }");
+        assert_eq!(to_port(80)["outcome"], "no_rules");
+    }
+
     fn a_dropping_rule_is_named_and_its_counter_confirms_it() {
         nft("table inet t { chain o { type filter hook output priority 0;
                 udp dport 80 drop

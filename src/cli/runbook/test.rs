@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Global, Test};
-use crate::cli::runbook::record;
+use crate::cli::runbook::record::{self, read};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, files, runbooks, status};
 use crate::engine::{Tally, rehearse};
@@ -13,8 +13,6 @@ use crate::runbook::rehearsal::{self, SUFFIX, Suite};
 
 /// Where tests are looked for unless something is named.
 const FOLDER: &str = "runbooks";
-/// Far larger than any test file; the loader has bounds of its own.
-const MOST_BYTES: u64 = 4 << 20;
 
 /// Runs the tests, or makes one; returns the exit status.
 pub(super) fn run(global: &Global, test: &Test) -> Result<u8, Usage> {
@@ -138,15 +136,4 @@ fn load(paths: &[PathBuf], instead: Option<&str>) -> Result<Vec<Suite>, Usage> {
         }
     }
     if wrong.is_empty() { Ok(suites) } else { Err(Usage::whole(wrong.join("\n"))) }
-}
-
-/// Reads a test file's text.
-pub(super) fn read(path: &Path) -> Result<String, Usage> {
-    let cannot = |why: String| {
-        let path = quoted(&path.to_string_lossy());
-        Usage::new(format!("{path} cannot be read: {why}"))
-            .help(format!("name a test file (NAME{SUFFIX}), a folder with some, or a runbook"))
-    };
-    let bytes = files::read(path, MOST_BYTES).map_err(|error| cannot(files::why(&error)))?;
-    String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8 text".to_owned()))
 }

@@ -2,9 +2,9 @@
 
 use super::arm::{self, Arm};
 use super::ink::Ink;
-use super::layout::{Card, Exit, Point};
 use super::measure::{Face, cut, wrap};
 use super::pen::Pen;
+use super::place::{Card, Exit, Point};
 use crate::model::graph::{EdgeKind, Graph, Node};
 
 /// How much of a marked tree is shown.

@@ -16,6 +16,7 @@ mod measure;
 mod mermaid;
 mod order;
 mod pen;
+mod place;
 mod svg;
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::badge;
 use super::ink::{self, Ink};
-use super::layout::{Arrow, Layout, Point};
 use super::measure::{Face, cut};
+use super::place::{Arrow, Layout, Point};
 use crate::model::graph::{Graph, NodeKind};
 use crate::model::report::Status;
 use crate::render::xml::prose;

@@ -2,8 +2,9 @@
 
 use super::card::{Detail, Sheet, is_box};
 use super::ink::Ink;
-use super::layout::{self, Card, Layout, Point};
+use super::layout::layout;
 use super::pen::{MARGIN, Pen};
+use super::place::{Card, Layout, Point};
 use crate::model::graph::Graph;
 
 /// Draws a tree; `alone` as a file of its own, with its name, style and legend.
@@ -11,7 +12,7 @@ pub(super) fn draw(graph: &Graph, detail: Detail, alone: bool) -> String {
     let (sheets, boxes) = sheets(graph, detail);
     let cards = cards(graph, &sheets, &boxes);
     let place = |node: usize| boxes.iter().position(|other| *other == node);
-    let layout = layout::layout(&cards, place(graph.start).unwrap_or_default());
+    let layout = layout(&cards, place(graph.start).unwrap_or_default());
 
     let mut pen = Pen::default();
     let head = if alone { 104.0 } else { 30.0 };
@@ -55,7 +56,7 @@ fn cards(graph: &Graph, sheets: &[Sheet<'_>], boxes: &[usize]) -> Vec<Card> {
 pub(super) fn placed(graph: &Graph, detail: Detail) -> (Vec<Card>, Layout) {
     let (sheets, boxes) = sheets(graph, detail);
     let cards = cards(graph, &sheets, &boxes);
-    let layout = layout::layout(&cards, 0);
+    let layout = layout(&cards, 0);
     (cards, layout)
 }
 

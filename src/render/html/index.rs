@@ -1,6 +1,7 @@
 //! Many targets: the counts, the matrix, and each target's report in a fold.
 
-use super::report::{article, put};
+use super::put::put;
+use super::report::article;
 use super::{Depth, path, signs, time};
 use crate::model::check::{Check, CheckResult};
 use crate::model::expect::Judgement;

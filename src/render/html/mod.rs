@@ -8,6 +8,7 @@ mod anchor;
 mod index;
 mod observed;
 mod path;
+mod put;
 mod report;
 mod signs;
 mod timeline;
