@@ -4,12 +4,14 @@
 //! numbered and a line is read. What waits for a key cannot be cancelled: when a signal comes the
 //! caller gives the terminal its modes back ([`Prompt::restore`]) and ends the process.
 
+mod line;
+
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
 use console::Term;
+use dialoguer::Select;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
-use dialoguer::{Input, Select};
 
 use crate::cli::args::Global;
 use crate::cli::paste::{Fed, MARK, Paste, UNMARK};
@@ -132,23 +134,33 @@ impl Prompt {
         .await
     }
 
-    /// Lets the user write a line; Enter takes `initial`.
-    pub(super) async fn line(&self, prompt: &str, initial: &str) -> Given<String> {
-        let (rich, theme) = (self.rich, self.theme());
-        let (prompt, initial) = (prompt.to_owned(), initial.to_owned());
+    /// As [`Prompt::pick`], with a way back as the last item; `None` when the user takes it.
+    pub(super) async fn pick_or_back(
+        &self,
+        prompt: &str,
+        items: &[String],
+        default: usize,
+    ) -> Option<usize> {
+        let mut all = items.to_vec();
+        all.push("Back".to_owned());
+        self.pick(prompt, &all, default).await.answer().filter(|picked| *picked < items.len())
+    }
+
+    /// Lets the user write a line; Enter on an empty one takes `proposed`.
+    pub(super) async fn line(&self, prompt: &str, proposed: &str) -> Given<String> {
+        let back = if self.rich { "Esc" } else { "Ctrl-D" };
+        self.say(&format!("Enter takes {proposed}, {back} goes back."));
+        let (rich, theme, width) = (self.rich, self.theme(), self.style.width);
+        let (prompt, proposed) = (prompt.to_owned(), proposed.to_owned());
         self.on_a_thread(Keys::All, move || match rich {
-            true => {
-                let input = Input::with_theme(&*theme).with_prompt(prompt).default(initial);
-                match input.interact_text() {
-                    Ok(line) => Ok(Given::Answer(line)),
-                    Err(dialoguer::Error::IO(error)) => Err(error),
-                }
-            }
+            true => line::edit(&*theme, &prompt, &proposed, width),
             false => {
-                let _ = write!(io::stderr(), "{prompt} [{initial}]: ");
+                let mut err = io::stderr();
+                write!(err, "{prompt}: ")?;
+                err.flush()?;
                 Ok(match read_line()? {
                     None => Given::Nobody,
-                    Some(line) if line.is_empty() => Given::Answer(initial),
+                    Some(line) if line.is_empty() => Given::Answer(proposed),
                     Some(line) => Given::Answer(line),
                 })
             }

@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 use crate::engine::ask::{Question, Reply};
 use crate::engine::effect;
-use crate::engine::facts::{Fact, Facts, Timing, base_bindings};
+use crate::engine::fact::{Fact, Timing};
+use crate::engine::facts::{Facts, base_bindings};
 use crate::engine::permit::Permit;
 use crate::engine::report::{Frame, assemble, visited};
 use crate::engine::walk::{Early, Effect, End, Need, Walk, walk};
@@ -53,6 +54,11 @@ pub enum Event<'a> {
         layer: Layer,
         /// Whether it was started before its turn.
         early: bool,
+    },
+    /// The walk has come to a step whose probe was started before its turn and still runs.
+    Due {
+        /// The step's key.
+        step: &'a str,
     },
     /// A probe finished.
     Finished {
@@ -218,6 +224,9 @@ impl Session {
                 let (outcome, args) = (Outcome::Unknown(why.clone()), None);
                 course.facts.add(&need.key, Fact { args, outcome, timing: None });
                 continue;
+            }
+            if course.running.contains_key(&need.key) {
+                on_event(Event::Due { step: &need.key });
             }
             course.start(need, false, &mut on_event);
             let hedge = course.next_hedge(need, early);

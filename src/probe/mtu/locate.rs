@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::ask::Asker;
-use super::run::SMALL;
+use super::ask::{Asker, SMALL};
 use crate::model::icmp::{IcmpError, IcmpKind};
 
 /// TTLs asked side by side.

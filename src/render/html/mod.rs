@@ -8,6 +8,7 @@ mod anchor;
 mod index;
 mod observed;
 mod path;
+mod put;
 mod report;
 mod signs;
 mod timeline;
@@ -17,7 +18,8 @@ mod tests;
 
 use std::io::{self, Write};
 
-use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::check::{Check, CheckResult};
+use crate::model::expect::Judgement;
 use crate::render::{Style, graph, words};
 use anchor::hash_source;
 
@@ -68,7 +70,7 @@ impl Depth {
     fn of(check: &Check, result: &CheckResult, trees: usize) -> Depth {
         let few = check.results.len() <= FEW;
         match result.outcome {
-            Outcome::Passed | Outcome::Skipped if !few => Depth::Brief,
+            Judgement::Passed | Judgement::Skipped if !few => Depth::Brief,
             _ if trees >= TREES => Depth::Measured,
             _ => Depth::Whole,
         }
@@ -96,7 +98,7 @@ fn title(check: &Check) -> String {
             format!("{} {} – tcpdoctor", verdict.unwrap_or("NOT RUN"), only.target)
         }
         results => {
-            let passed = check.count(Outcome::Passed);
+            let passed = check.count(Judgement::Passed);
             format!("{passed} of {} targets passed – tcpdoctor", results.len())
         }
     }
