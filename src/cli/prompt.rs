@@ -81,6 +81,14 @@ impl Prompt {
         }
     }
 
+    /// Throws away what was typed before anything was asked: an impatient Enter is no answer. A script that
+    /// feeds a dumb terminal may have written its answers already.
+    pub(super) fn forget_typed(&self) {
+        if self.rich {
+            tty::forget_typed();
+        }
+    }
+
     /// Returns how text looks here.
     pub(super) fn style(&self) -> &Style {
         &self.style

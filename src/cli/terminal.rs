@@ -1,9 +1,12 @@
 //! What the terminal can show, and messages to the user.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use crate::cli::args::{Colour, Global};
 use crate::render::{Style, sanitise};
+use crate::sys::ssh_line::SshLine;
+use crate::sys::tty;
 
 /// What stderr can show while a run is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +45,29 @@ pub(super) fn attended(global: &Global) -> bool {
 }
 
 /// Whether lines that were written can be written over: not on a dumb terminal, in the log of a build,
-/// or where the window has no size, as in a recording.
+/// where the window has no size, in a recording, or over a slow SSH connection.
 pub(super) fn can_redraw() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    let build = is_set("CI");
-    let size = console::Term::stderr().size_checked();
-    !dumb && !build && size.is_some_and(|(rows, columns)| rows > 0 && columns > 0)
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        let build = is_set("CI");
+        let size = console::Term::stderr().size_checked();
+        !dumb
+            && !build
+            && size.is_some_and(|(rows, columns)| rows > 0 && columns > 0)
+            && !tty::is_recorded()
+            && !is_slow(std::env::var("SSH_CONNECTION").ok().and_then(|name| SshLine::named(&name)))
+    })
+}
+
+/// Whether frames would pile up: a keystroke's echo takes longer than this, or more than a screen is
+/// still on its way.
+fn is_slow(line: Option<SshLine>) -> bool {
+    const ROUND_TRIP_MS: f64 = 400.0;
+    const SCREEN: u32 = 8192;
+    line.is_some_and(|line| {
+        line.waiting > SCREEN || line.rtt_ms.is_some_and(|rtt| rtt > ROUND_TRIP_MS)
+    })
 }
 
 /// Returns the rows and columns of the terminal on stderr.
@@ -143,6 +163,14 @@ mod tests {
         assert!(!colour(Colour::Auto, false, |_| false));
         assert!(colour(Colour::Always, false, |_| true));
         assert!(!colour(Colour::Never, true, |_| false));
+    }
+
+    #[test]
+    fn a_line_is_slow_by_its_round_trip_or_by_what_waits_on_it() {
+        let line = |rtt_ms, waiting| is_slow(Some(SshLine { rtt_ms, waiting }));
+        assert!(!is_slow(None));
+        assert!(!line(Some(280.0), 4000) && !line(None, 0));
+        assert!(line(Some(700.0), 0) && line(Some(20.0), 100_000));
     }
 
     #[test]
