@@ -55,7 +55,7 @@ fn of_step(step: &StepEntry) -> Vec<Part> {
         parts.push(Part::Text(format!("{said}: {text}")));
     }
     if let Some((word, doc)) = spec.and_then(|spec| outcome(spec, step.observation.as_ref()?)) {
-        parts.push(Part::Text(format!("What it means: {word}: {doc}")));
+        parts.push(Part::Text(format!("What that means: its outcome is {word}: {doc}")));
     }
     if let Some(by_hand) = &step.by_hand {
         parts.push(Part::Text("By hand:".to_owned()));

@@ -25,7 +25,7 @@ pub(super) fn edit(
     let mut text = String::new();
     let given = loop {
         term.clear_line()?;
-        term.write_str(&format!("{head} {}", end_of(&text, room)))?;
+        term.write_str(&format!("{} {}", head.trim_end(), end_of(&text, room)))?;
         term.flush()?;
         match term.read_key()? {
             Key::Enter if text.trim().is_empty() => break Given::Answer(proposed.to_owned()),
