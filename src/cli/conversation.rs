@@ -35,6 +35,7 @@ pub(super) async fn hold(
                 shown_by.pause();
                 asks.set(true);
                 let reply = answer(prompt, &question).await;
+                prompt.say("");
                 asks.set(false);
                 shown_by.resume();
                 reply

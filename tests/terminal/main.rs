@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods)] // these tests start the binary at a terminal of their own
 #![allow(unsafe_code)] // `pre_exec` makes the terminal the controlling one
 
+mod menu;
+mod questions;
 mod screen;
 
 use std::fs;
