@@ -4,6 +4,7 @@
 
 mod answers;
 mod args;
+mod canvas;
 mod check;
 mod conversation;
 mod deliver;

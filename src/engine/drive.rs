@@ -55,6 +55,11 @@ pub enum Event<'a> {
         /// Whether it was started before its turn.
         early: bool,
     },
+    /// The walk has come to a step whose probe was started before its turn and still runs.
+    Due {
+        /// The step's key.
+        step: &'a str,
+    },
     /// A probe finished.
     Finished {
         /// The step's key.
@@ -243,6 +248,9 @@ impl Session {
                 let (outcome, args) = (Outcome::Unknown(why.clone()), None);
                 course.facts.add(&need.key, Fact { args, outcome, timing: None });
                 continue;
+            }
+            if course.running.contains_key(&need.key) {
+                on_event(Event::Due { step: &need.key });
             }
             course.start(need, false, &mut on_event);
             let hedge = course.next_hedge(need, early);

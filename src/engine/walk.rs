@@ -356,6 +356,7 @@ impl<'a> Walker<'a, '_> {
                 continue;
             }
             let mut finding = conclude::diagnosis(self.catalogue, &note.conclusion, names);
+            finding.evidence = self.cited(&note.conclusion.evidence, key);
             if let Some(text) = brief(step, names.values.get("result"), names) {
                 finding.evidence.push(Evidence { step: key.to_owned(), text });
             }
@@ -363,6 +364,21 @@ impl<'a> Walker<'a, '_> {
                 self.findings.push(finding);
             }
         }
+    }
+
+    /// Lists what earlier steps say that a finding cites; what its own step says stands behind it.
+    fn cited(&self, cited: &[String], key: &str) -> Vec<Evidence> {
+        let prefix = key.rfind('/').map_or("", |end| &key[..=end]);
+        let counts = |visit: &Visit<'_>| {
+            let id = visit.key.strip_prefix(prefix);
+            id.is_some_and(|id| cited.iter().any(|cited| cited == id))
+        };
+        (self.visits.iter())
+            .filter(|visit| counts(visit))
+            .filter_map(|visit| {
+                Some(Evidence { step: visit.key.clone(), text: visit.text.clone()? })
+            })
+            .collect()
     }
 
     /// Adds the evidence and what was ruled out, and drops the alternatives that were.

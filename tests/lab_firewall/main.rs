@@ -133,7 +133,7 @@ in_namespace! {
         assert_eq!(seen["rule"]["packets_grown"], 3);
         assert_eq!(
             brief(&seen),
-            "rule 3 of table inet t, chain o: tcp dport 80 counter drop (hook output); its counter grew by 3"
+            "handle 3 in table inet t, chain o: tcp dport 80 counter drop (hook output); its counter grew by 3"
         );
         assert_eq!(to_port(81)["outcome"], "accepts");
         let read_only = seen_without_shots(80);
@@ -335,7 +335,7 @@ in_namespace! {
         assert_eq!(input(31)["outcome"], "undecided", "only the rule for any port is left");
         let network = input(32);
         assert_eq!(network["outcome"], "drops");
-        assert_eq!(network["partial"], "clients that this rule matches");
+        assert_eq!(network["partial"], "some clients");
         assert_eq!(network["rule"]["text"], "ip saddr 192.0.2.0/24 tcp dport 32 drop");
         let limited = input(34);
         assert_eq!(limited["outcome"], "drops");
