@@ -1,13 +1,12 @@
 //! The menu at a fault: every entry, its ways back, and what it leaves behind.
 
 use std::fs;
-use std::net::TcpListener;
-use std::process::Command;
 
 use serde_json::Value;
 
+use crate::common::{ClosedPort, Folder, run};
 use crate::screen::{Screen, Setting};
-use crate::{DOWN, Folder, closed_port};
+use crate::{DOWN, closed_port};
 
 const ESC: &str = "\u{1b}";
 
@@ -88,8 +87,8 @@ fn the_raw_observation_is_that_of_the_step_where_the_trouble_began_or_of_any_oth
 
 #[test]
 fn the_report_is_saved_in_each_format_and_the_json_replays() {
-    let folder = Folder::new("save");
-    let file = |name: &str| folder.0.join(name).to_string_lossy().into_owned();
+    let folder = Folder::new();
+    let file = |name: &str| folder.path(name);
     let (mut screen, port) = refused(&[], Setting::default());
     for (label, name) in [("HTML", "a.html"), ("Markdown", "a.md"), ("JSON", "a.json")] {
         screen.wait("the menu", ready);
@@ -109,18 +108,14 @@ fn the_report_is_saved_in_each_format_and_the_json_replays() {
     assert!(markdown.contains("tcp.refused_no_listener"), "{markdown}");
     let saved = json(&file("a.json"));
     assert_eq!(saved["target"]["port"], port);
-    let replay = Command::new(env!("CARGO_BIN_EXE_tcpdoctor"))
-        .args(["replay", &file("a.json"), "--format", "json"])
-        .output()
-        .expect("it runs");
-    assert_eq!(replay.status.code(), Some(1));
-    let again: Value = serde_json::from_slice(&replay.stdout).expect("JSON");
-    assert_eq!(again["diagnosis"], saved["diagnosis"]);
+    let replay = run(&["replay", &file("a.json"), "--format", "json"]);
+    assert_eq!(replay.status, Some(1), "{}", replay.stderr);
+    assert_eq!(replay.json()["diagnosis"], saved["diagnosis"]);
 }
 
 #[test]
 fn what_cannot_be_written_is_told_and_what_is_there_already_is_asked_about() {
-    let folder = Folder::new("there");
+    let folder = Folder::new();
     let there = folder.file("r.json", "mine");
     let (mut screen, _) = refused(&[], Setting::default());
     screen.wait("the menu", ready);
@@ -202,8 +197,8 @@ fn started(report: &Value, step: &str) -> f64 {
 
 #[test]
 fn a_retest_runs_its_step_and_what_follows_and_keeps_what_was_seen_before() {
-    let folder = Folder::new("retest");
-    let file = folder.0.join("r.json").to_string_lossy().into_owned();
+    let folder = Folder::new();
+    let file = folder.path("r.json");
     let (mut screen, _) = refused(&["--output", &format!("json={file}")], Setting::default());
     screen.wait("the menu", ready);
     let first = json(&file);
@@ -237,9 +232,10 @@ fn a_retest_runs_its_step_and_what_follows_and_keeps_what_was_seen_before() {
 
 #[test]
 fn after_a_fix_the_report_says_what_it_was_before() {
-    let (mut screen, port) = refused(&[], Setting::default());
+    let closed = ClosedPort::new();
+    let mut screen = Screen::start(&["diagnose", &closed.address.to_string()], Setting::default());
     screen.wait("the menu", ready);
-    let _listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
+    let _listener = closed.open();
     choose(&mut screen, "Retest this step");
     screen.wait("the comparison", |text| {
         text.contains("Before: FAULT tcp.refused_no_listener. Now: HEALTHY.")
@@ -274,7 +270,7 @@ diagnoses:
 
 #[test]
 fn continuing_finds_what_lies_behind_and_says_when_there_is_nothing_more() {
-    let folder = Folder::new("continue");
+    let folder = Folder::new();
     let book = folder.file("two.yaml", TWO);
     let mut screen = Screen::start(&["diagnose", "--runbook", &book], Setting::default());
     screen.wait("the menu", ready);
@@ -303,8 +299,8 @@ fn asks_for_a_number(text: &str) -> bool {
 
 #[test]
 fn in_plain_mode_entries_are_taken_by_number_or_word_and_ctrl_d_leads_back() {
-    let folder = Folder::new("plain");
-    let file = folder.0.join("r.md").to_string_lossy().into_owned();
+    let folder = Folder::new();
+    let file = folder.path("r.md");
     let (mut screen, _) = refused(&["--plain"], Setting::default());
     screen.wait("the menu", asks_for_a_number);
     screen.keys("expl\r");

@@ -1,13 +1,13 @@
 //! Questions: what is shown, what an answer leads to, and that answers given beforehand do the same.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::Value;
 
+use crate::closed_port;
+use crate::common::{Folder, run};
 use crate::menu::{choose, ready};
 use crate::screen::{Screen, Setting};
-use crate::{Folder, closed_port};
 
 /// A probe that sends nothing, and two questions behind it.
 const ASKS: &str = "format: 1
@@ -45,10 +45,6 @@ diagnoses:
   x-t.open: {layer: route, severity: critical, location: here, title: Open, summary: Nobody said., meaning: M.}
 ";
 
-fn tcpdoctor(args: &[&str]) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_tcpdoctor")).args(args).output().expect("it runs")
-}
-
 fn json(path: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(path).expect("the report")).expect("JSON")
 }
@@ -72,10 +68,10 @@ fn timeless(mut report: Value) -> Value {
 
 #[test]
 fn answers_at_the_terminal_and_with_answer_make_the_same_report_and_replays_agree() {
-    let folder = Folder::new("questions");
+    let folder = Folder::new();
     let book = folder.file("asks.yaml", ASKS);
-    let asked = folder.0.join("asked.json").to_string_lossy().into_owned();
-    let given = folder.0.join("given.json").to_string_lossy().into_owned();
+    let asked = folder.path("asked.json");
+    let given = folder.path("given.json");
     let cases: [(&[&str], &str); 5] = [
         (&["vpn=down"], "x-t.down"),
         (&["vpn=up", "ever=never"], "x-t.never"),
@@ -107,13 +103,12 @@ fn answers_at_the_terminal_and_with_answer_make_the_same_report_and_replays_agre
         let output = format!("json={given}");
         let mut args = vec!["diagnose", "--runbook", &book, "--output", &output];
         answers.iter().for_each(|answer| args.extend(["--answer", answer]));
-        assert_eq!(tcpdoctor(&args).status.code(), Some(1));
+        assert_eq!(run(&args).status, Some(1));
         assert_eq!(json(&asked)["diagnosis"]["id"], id, "{answers:?}");
         assert_eq!(timeless(json(&asked)), timeless(json(&given)), "{answers:?}");
 
-        let replayed = tcpdoctor(&["replay", &asked, "--runbook", &book, "--format", "json"]);
-        let replayed: Value = serde_json::from_slice(&replayed.stdout).expect("JSON");
-        assert_eq!(timeless(replayed), timeless(json(&asked)), "{answers:?}");
+        let replayed = run(&["replay", &asked, "--runbook", &book, "--format", "json"]);
+        assert_eq!(timeless(replayed.json()), timeless(json(&asked)), "{answers:?}");
     }
 }
 
@@ -127,20 +122,19 @@ fn an_answer_to_no_question_and_one_that_is_no_choice_are_refused_before_anythin
         ("server_refused=yes", "no question \"server_refused\""),
         ("history", "--answer"),
     ] {
-        let ran = tcpdoctor(&["diagnose", &target, "--answer", answer]);
-        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
-        assert_eq!(ran.status.code(), Some(2), "{answer}: {told}");
-        assert!(told.contains(said), "{answer}: {told}");
+        let ran = run(&["diagnose", &target, "--answer", answer]);
+        assert_eq!(ran.status, Some(2), "{answer}: {}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{answer}: {}", ran.stderr);
         assert!(ran.stdout.is_empty(), "{answer}");
     }
     let twice = ["--answer", "history=never", "--answer", "history=unknown"];
     let args: Vec<&str> = ["diagnose", &target].into_iter().chain(twice).collect();
-    assert_eq!(tcpdoctor(&args).status.code(), Some(2));
+    assert_eq!(run(&args).status, Some(2));
 }
 
 #[test]
 fn with_no_input_and_at_the_end_of_the_input_the_arm_for_nobody_is_taken() {
-    let folder = Folder::new("nobody");
+    let folder = Folder::new();
     let book = folder.file("asks.yaml", ASKS);
     let args = ["diagnose", "--runbook", &book, "--no-input"];
     let mut screen = Screen::start(&args, Setting::default());
@@ -164,7 +158,7 @@ fn with_no_input_and_at_the_end_of_the_input_the_arm_for_nobody_is_taken() {
 
 #[test]
 fn after_a_retest_the_former_answer_is_offered_first_and_one_given_beforehand_stands() {
-    let folder = Folder::new("again");
+    let folder = Folder::new();
     let book = folder.file("asks.yaml", ASKS);
     let args = ["diagnose", "--runbook", &book, "--answer", "vpn=up"];
     let mut screen = Screen::start(&args, Setting::default());
