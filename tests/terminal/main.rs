@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod menu;
+mod questions;
 mod screen;
 
 use std::fs;
