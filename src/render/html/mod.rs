@@ -7,7 +7,6 @@
 mod anchor;
 mod index;
 mod observed;
-mod path;
 mod report;
 mod signs;
 mod timeline;
@@ -18,7 +17,7 @@ mod tests;
 use std::io::{self, Write};
 
 use crate::model::check::{Check, CheckResult, Outcome};
-use crate::render::{Style, graph, words};
+use crate::render::{Style, graph, path, words};
 use anchor::hash_source;
 
 use crate::render::xml::prose;
