@@ -157,7 +157,8 @@ pub(crate) fn replay(report: &Path, options: &[&str]) -> io::Result<Ran> {
 fn wait(command: &mut Command) -> io::Result<Ran> {
     command
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("HOME", "/nonexistent")
+        // As under sudo and setpriv: root's home, which nobody else may look into.
+        .env("HOME", "/proc/1/root")
         .env("LANG", "C.UTF-8")
         .env("RUST_BACKTRACE", "1")
         .current_dir("/")
