@@ -202,14 +202,15 @@ fn a_retest_runs_the_step_and_what_comes_after_it_and_nothing_before_it() {
 
 #[test]
 fn what_the_user_takes_to_answer_counts_neither_as_time_nor_as_budget() {
-    let mut slow = Session::new(plan(book(WAITS), Duration::from_millis(400)));
-    let ask = |_| async {
-        tokio::time::sleep(Duration::from_millis(600)).await;
+    let (budget, thinking) = (Duration::from_secs(3), Duration::from_secs(4));
+    let mut slow = Session::new(plan(book(WAITS), budget));
+    let ask = |_| async move {
+        tokio::time::sleep(thinking).await;
         Reply::DontKnow
     };
     let report = block_on(slow.run(pending(), Some(ask), |_| {}));
     assert_eq!(report.steps[2].status, Status::Warn, "{:?}", report.steps[2]);
-    assert!(report.duration_ms < 590.0, "{}", report.duration_ms);
+    assert!(report.duration_ms < 4000.0, "{}", report.duration_ms);
 }
 
 #[test]
@@ -227,6 +228,26 @@ fn walking_on_keeps_the_gravest_diagnosis_and_notes_the_others_and_a_replay_does
     assert_eq!(further.findings.iter().map(|d| d.id.as_str()).collect::<Vec<_>>(), ["x-t.odd"]);
     assert_eq!(session.passable(), None, "no way leads on from there");
     assert_eq!(timeless(replay(&further, &book)), timeless(further));
+}
+
+#[test]
+fn a_retest_offers_the_former_answer_first_and_asks_nothing_that_was_answered_beforehand() {
+    let mut asking = session(book(WAITS));
+    for (nth, reply) in [Reply::Choice("go".to_owned()), Reply::DontKnow].into_iter().enumerate() {
+        let (_, asked) = answered(&mut asking, &reply);
+        assert_eq!(asked[0].default, (nth == 1).then_some(0), "{nth}");
+        asking.forget_from("a");
+    }
+    assert_eq!(answered(&mut asking, &Reply::DontKnow).1[0].default, None);
+
+    let mut given = session(book(WAITS));
+    given.answer("q", Reply::Choice("go".to_owned()));
+    for _ in 0..2 {
+        let (report, asked) = answered(&mut given, &Reply::DontKnow);
+        assert!(asked.is_empty());
+        assert_eq!(report.steps[1].observation, Some(json!({"answer": "go"})));
+        given.forget_from("a");
+    }
 }
 
 /// Behind `a` three ways to conclude: from what a step there saw, from what was known before, and
