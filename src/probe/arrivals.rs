@@ -356,7 +356,7 @@ mod tests {
         assert!(!waiting.learn(&[(other, 0)], at(1300)), "the first has come to its end");
         assert!(!waiting.learn(&[], at(1400)) && waiting.0.is_empty());
         assert!(!waiting.learn(&[(other, 0)], at(1900)), "the port is used anew");
-        assert!(waiting.learn(&[(peer, 1)], at(2000)), "its answer was sent again");
+        assert!(waiting.learn(&[(peer, 1), (other, 0)], at(2000)), "its answer was sent again");
         assert!(waiting.learn(&[(other, 0)], at(3200)), "it stands there for too long");
     }
 
