@@ -3,7 +3,10 @@
 #![allow(clippy::disallowed_methods)] // these tests start the binary at a terminal of their own
 #![allow(unsafe_code)] // `pre_exec` makes the terminal the controlling one
 
+mod ladder;
+mod pipes;
 mod screen;
+mod signals;
 
 use std::fs;
 use std::net::TcpListener;
