@@ -36,6 +36,7 @@ pub(super) async fn hold(
                 prompt.forget_typed();
                 asks.set(true);
                 let reply = answer(prompt, &question).await;
+                prompt.say("");
                 asks.set(false);
                 shown_by.resume();
                 reply

@@ -6,6 +6,8 @@ pub mod batch;
 pub mod caps;
 pub mod cgroups;
 pub mod clock;
+#[cfg(test)]
+pub(crate) mod closed;
 pub mod conntrack;
 pub mod counters;
 pub mod dns_exchange;

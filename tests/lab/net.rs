@@ -208,7 +208,7 @@ impl Host {
 
     /// Waits until each interface runs: only then does it carry packets.
     fn wait_running(&self, interfaces: &[&str]) -> io::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(20);
         self.enter(|| {
             let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
             for interface in interfaces {

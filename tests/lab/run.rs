@@ -38,7 +38,7 @@ pub(crate) struct Ran {
 }
 
 /// A run that takes longer is ended.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How to run the product, or another command.
 pub(crate) struct Invocation<'a> {

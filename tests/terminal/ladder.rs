@@ -45,8 +45,8 @@ pub(crate) struct Climb {
 }
 
 impl Climb {
-    pub(crate) fn new(test: &str) -> Climb {
-        let folder = Folder::new(test);
+    pub(crate) fn new() -> Climb {
+        let folder = Folder::new();
         let at = folder.0.to_string_lossy().into_owned();
         let book = folder.file("climb.yaml", &CLIMB.replace("FOLDER", &at));
         Climb { folder, book }
@@ -82,7 +82,7 @@ fn turns(text: &str) -> bool {
 
 #[test]
 fn rungs_run_with_their_time_and_settle_in_place_with_what_they_saw() {
-    let climb = Climb::new("ladder");
+    let climb = Climb::new();
     let mut screen = climb.start(Setting::default());
     let first = screen.wait("the ladder", turns);
     assert!(first.trim_start_matches(|c| "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ".contains(c)).starts_with("this machine"));
@@ -125,7 +125,7 @@ fn rungs_run_with_their_time_and_settle_in_place_with_what_they_saw() {
 
 #[test]
 fn what_was_started_early_is_so_no_more_when_its_turn_comes() {
-    let climb = Climb::new("turn");
+    let climb = Climb::new();
     let mut screen = climb.start(Setting::default());
     climb.open("door", "open");
     screen.wait("its turn", |text| {
@@ -140,7 +140,7 @@ fn what_was_started_early_is_so_no_more_when_its_turn_comes() {
 
 #[test]
 fn the_ladder_follows_a_window_that_becomes_narrower_and_wider() {
-    let climb = Climb::new("resize");
+    let climb = Climb::new();
     let mut screen = climb.start(Setting::default());
     for columns in [50, 120, 48, 200, 80] {
         screen.resize(columns);
@@ -183,7 +183,7 @@ fn a_prompt_follows_a_window_that_becomes_narrower_and_wider() {
 
 #[test]
 fn text_in_front_of_the_cursor_keeps_its_line() {
-    let climb = Climb::new("prompt");
+    let climb = Climb::new();
     let mut command = Command::new("sh");
     let line = format!(
         "printf 'no line break'; exec {} {}",
@@ -205,7 +205,7 @@ fn text_in_front_of_the_cursor_keeps_its_line() {
 
 #[test]
 fn an_enter_during_the_run_does_not_answer_the_menu() {
-    let climb = Climb::new("impatient");
+    let climb = Climb::new();
     let mut screen = climb.start(Setting::default());
     screen.keys("\r\r");
     screen.wait("the echo", |text| text.lines().count() > 5);
@@ -220,7 +220,7 @@ fn an_enter_during_the_run_does_not_answer_the_menu() {
 
 #[test]
 fn where_nothing_can_be_redrawn_there_are_plain_lines_and_no_escape_byte() {
-    let climb = Climb::new("bare");
+    let climb = Climb::new();
     climb.open("door", "open");
     let (_held, slow) = slow_connection();
     let args: Vec<&str> = climb.args().into_iter().chain(["--no-input"]).collect();
@@ -289,7 +289,7 @@ steps:
 
 #[test]
 fn a_terminal_that_takes_nothing_does_not_hold_up_the_run_nor_do_frames_pile_up() {
-    let folder = Folder::new("deaf");
+    let folder = Folder::new();
     let book = folder.file("marks.yaml", &MARKS.replace("FOLDER", &folder.0.to_string_lossy()));
     let args = ["diagnose", "--runbook", &book, "--allow-exec"];
     let mut screen = Screen::start(&args, Setting { deaf: true, ..Setting::default() });

@@ -87,7 +87,7 @@ fn descriptors_that_are_not_open_at_all_are_no_reason_to_fail() {
 
 #[test]
 fn the_settled_ladder_stays_where_the_report_goes_elsewhere() {
-    let climb = Climb::new("elsewhere");
+    let climb = Climb::new();
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
     let setting = Setting { stdout: Some(writer), ..Setting::default() };
     let mut screen = climb.start(setting);

@@ -90,13 +90,16 @@ impl Screen {
         }
         let before = tcgetattr(&pty.master).expect("its modes").local_flags;
         let end = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
-        for variable in ["LC_ALL", "LC_CTYPE", "NO_COLOR", "CI", "SSH_CONNECTION"] {
+        for variable in
+            ["LC_ALL", "LC_CTYPE", "NO_COLOR", "CI", "SSH_CONNECTION", "XDG_CONFIG_HOME"]
+        {
             command.env_remove(variable);
         }
         let (stdout, stderr) = (setting.stdout.take(), setting.stderr.take());
         command
             .env("TERM", setting.term)
             .env("LANG", setting.lang)
+            .env("HOME", "/nonexistent")
             .envs(setting.env.drain(..))
             .stdin(end())
             .stdout(stdout.map_or_else(end, Stdio::from))

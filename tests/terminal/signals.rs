@@ -20,7 +20,7 @@ fn partial(last: &str) {
 
 #[test]
 fn ctrl_c_during_the_ladder_prints_the_partial_report_and_ends_with_130() {
-    let climb = Climb::new("ctrl-c");
+    let climb = Climb::new();
     let mut screen = climb.start(Setting::default());
     screen.keys(CTRL_C);
     let (status, last) = screen.end();
@@ -32,7 +32,7 @@ fn ctrl_c_during_the_ladder_prints_the_partial_report_and_ends_with_130() {
 #[test]
 fn sigterm_and_sighup_during_the_ladder_end_it_as_ctrl_c_does_with_their_own_status() {
     for (signal, status) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGINT, 130)] {
-        let climb = Climb::new(signal.as_str());
+        let climb = Climb::new();
         let mut screen = climb.start(Setting::default());
         screen.signal(signal);
         let (ended, last) = screen.end();
@@ -43,7 +43,7 @@ fn sigterm_and_sighup_during_the_ladder_end_it_as_ctrl_c_does_with_their_own_sta
 
 #[test]
 fn sigterm_and_sighup_in_a_question_give_the_terminal_back() {
-    let folder = Folder::new("question");
+    let folder = Folder::new();
     let book = folder.file("asks.yaml", ASKS);
     for (signal, status) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         let mut screen = Screen::start(&["diagnose", "--runbook", &book], Setting::default());
@@ -58,7 +58,7 @@ fn sigterm_and_sighup_in_a_question_give_the_terminal_back() {
 
 #[test]
 fn sigterm_and_sighup_in_the_menu_give_the_terminal_back() {
-    let folder = Folder::new("menu");
+    let folder = Folder::new();
     let book = folder.file("asks.yaml", ASKS);
     let args = ["diagnose", "--runbook", &book, "--answer", "a=down"];
     for (signal, status) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
@@ -73,9 +73,9 @@ fn sigterm_and_sighup_in_the_menu_give_the_terminal_back() {
 
 #[test]
 fn a_terminal_that_goes_away_ends_the_run_and_the_prompt_without_a_panic() {
-    let climb = Climb::new("gone");
+    let climb = Climb::new();
     assert_eq!(climb.start(Setting::default()).hang_up(), 129);
-    let folder = Folder::new("gone-asking");
+    let folder = Folder::new();
     let book = folder.file("asks.yaml", ASKS);
     let screen = Screen::start(&["diagnose", "--runbook", &book], Setting::default());
     screen.wait("the question", |text| text.contains("I don't know"));
