@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
@@ -280,8 +281,13 @@ fn window(columns: u16) -> Winsize {
 fn fill(slave: &OwnedFd) {
     let flags = OFlag::from_bits_truncate(fcntl(slave, FcntlArg::F_GETFL).expect("its flags"));
     fcntl(slave, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).expect("its flags");
-    while nix::unistd::write(slave, &[b'\r'; 512]).is_ok() {}
-    while nix::unistd::write(slave, b"\r").is_ok() {}
+    // The kernel hands what was written on to the other side a little later, which makes room again.
+    let settled = PollTimeout::from(100u8);
+    while poll(&mut [PollFd::new(slave.as_fd(), PollFlags::POLLOUT)], settled).expect("a terminal")
+        > 0
+    {
+        while nix::unistd::write(slave, b"\r").is_ok() {}
+    }
     fcntl(slave, FcntlArg::F_SETFL(flags)).expect("its flags");
 }
 
