@@ -12,12 +12,12 @@ use crate::cli::args::Global;
 use crate::cli::nearest::nearest;
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, runbooks, status};
-use crate::model::diagnosis::{Confidence, Place, RemedyPlace, Severity};
+use crate::model::diagnosis::{Confidence, Place, Severity};
 use crate::model::types::{Field, Record, Type};
 use crate::probe::sysctl::{self, Known, PARAMETERS};
 use crate::probe::{REGISTRY, Spec};
 use crate::render::manual::{self, Part};
-use crate::render::{Format, write_json};
+use crate::render::{Format, remedy_place, write_json};
 use crate::runbook::code::Code;
 use crate::runbook::{Catalogue, Entry, builtin};
 
@@ -355,14 +355,6 @@ fn place(place: Place) -> &'static str {
         Place::Hop => "the box that spoke",
         Place::Target => "the target",
         Place::Resolver => "a resolver",
-    }
-}
-
-fn remedy_place(place: RemedyPlace) -> &'static str {
-    match place {
-        RemedyPlace::Here => "on this machine",
-        RemedyPlace::Target => "on the target",
-        RemedyPlace::Network => "in the network",
     }
 }
 

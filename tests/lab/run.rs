@@ -191,7 +191,8 @@ pub(crate) fn replayed_in(report: &Path, columns: u16) -> io::Result<String> {
 fn wait(command: &mut Command) -> io::Result<Ran> {
     command
         .env("PATH", SYSTEM)
-        .env("HOME", "/nonexistent")
+        // As under sudo and setpriv: root's home, which nobody else may look into.
+        .env("HOME", "/proc/1/root")
         .env("LANG", "C.UTF-8")
         .env("RUST_BACKTRACE", "1")
         .current_dir("/")

@@ -16,9 +16,6 @@ pub(crate) fn all() -> Vec<Scenario> {
     let v6 = "[fd04:3::2]:5432";
     vec![
         scenario("nobody listens").diagnose(v4).expect(no_listener("10.4.3.2")),
-        scenario("nobody listens and the user knows that it worked before")
-            .diagnose("10.4.3.2:5432 --answer history=server_changed")
-            .expect(no_listener("10.4.3.2").naming("see whether the service has stopped")),
         scenario("nobody listens on the IPv6 address")
             .diagnose(v6)
             .expect(no_listener("fd04:3::2")),
