@@ -48,7 +48,7 @@ impl Climb {
     pub(crate) fn new() -> Climb {
         let folder = Folder::new();
         let at = folder.0.to_string_lossy().into_owned();
-        let book = folder.file("climb.yaml", &CLIMB.replace("FOLDER", &at));
+        let book = folder.file("climb.yaml", CLIMB.replace("FOLDER", &at));
         Climb { folder, book }
     }
 
@@ -290,7 +290,7 @@ steps:
 #[test]
 fn a_terminal_that_takes_nothing_does_not_hold_up_the_run_nor_do_frames_pile_up() {
     let folder = Folder::new();
-    let book = folder.file("marks.yaml", &MARKS.replace("FOLDER", &folder.0.to_string_lossy()));
+    let book = folder.file("marks.yaml", MARKS.replace("FOLDER", &folder.0.to_string_lossy()));
     let args = ["diagnose", "--runbook", &book, "--allow-exec"];
     let mut screen = Screen::start(&args, Setting { deaf: true, ..Setting::default() });
     screen.until("the mark", || folder.0.join("mark").exists());
