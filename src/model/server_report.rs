@@ -199,7 +199,6 @@ impl ServerReport {
         let (counters, sockets, table) = (seen("counters"), seen("sockets"), seen("conntrack"));
         let (rules, arrivals) = (seen("firewall"), seen("arrivals"));
         let rule = &rules["rule"];
-        let elsewhere = &listeners["elsewhere"][0];
         let mut unseen = Vec::new();
         if rules.is_null() {
             unseen.push("the packet filter".to_owned());
@@ -223,10 +222,8 @@ impl ServerReport {
             addresses: field(&arrivals["addresses"]),
             listening: field(&listeners["outcome"]),
             owner: field(&listeners["owner_name"]),
-            elsewhere: field::<String>(&elsewhere["owner_name"])
-                .zip(field::<String>(&elsewhere["address"]))
-                .map(|(owner, address)| format!("{owner} on {address}")),
-            elsewhere_pid: field(&elsewhere["pid"]),
+            elsewhere: told_elsewhere(&listeners["elsewhere"]),
+            elsewhere_pid: field(&listeners["elsewhere"][0]["pid"]),
             listens_at: each(&listeners["listeners"], "address"),
             accepts_v4: field(&listeners["accepts_v4"]),
             accepts_v6: field(&listeners["accepts_v6"]),
@@ -355,6 +352,15 @@ fn listeners(report: &Report) -> Value {
     let seen: Vec<&Value> = steps.filter_map(|step| step.observation.as_ref()).collect();
     let full = seen.iter().find(|seen| seen["queue_full"] == Value::Bool(true));
     full.or(seen.first()).map_or(Value::Null, |seen| (*seen).clone())
+}
+
+/// Who listens in other network namespaces, and at which address.
+fn told_elsewhere(list: &Value) -> Option<String> {
+    let told = list.as_array()?.iter().filter_map(|one| {
+        Some(format!("{} on {}", one["owner_name"].as_str()?, one["address"].as_str()?))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 fn field<T: DeserializeOwned>(value: &Value) -> Option<T> {

@@ -16,6 +16,7 @@
 mod conntrack;
 mod contract;
 mod coverage;
+mod dialogue;
 mod dns_server;
 mod expect;
 mod groups;
