@@ -5,15 +5,16 @@
 //! `cargo bench --bench check`, as root or in an unprivileged user namespace; needs `ip` and `nft`.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
-use std::fs;
+mod common;
+
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::{enter_namespace, present};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::Value;
 
@@ -133,24 +134,8 @@ fn serve(ports: Vec<u16>) {
     });
 }
 
-fn present(program: &str) -> bool {
-    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-        .any(|folder| folder.join(program).exists())
-}
-
 fn nft(rules: &str) {
     let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().expect("nft");
     nft.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
     assert!(nft.wait().unwrap().success());
-}
-
-fn enter_namespace() {
-    let uid = nix::unistd::geteuid();
-    if !uid.is_root() {
-        unshare(CloneFlags::CLONE_NEWUSER).expect("a user namespace");
-        fs::write("/proc/self/uid_map", format!("0 {uid} 1")).unwrap();
-    }
-    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
-    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().expect("ip");
-    assert!(up.success());
 }

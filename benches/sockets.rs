@@ -4,15 +4,16 @@
 //! `cargo bench --bench sockets`, as root or in an unprivileged user namespace.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
+mod common;
+
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sched::{CloneFlags, unshare};
+use common::{enter_namespace, present};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, socket,
@@ -177,22 +178,6 @@ fn run(program: &str, arguments: &[&str]) {
         "{program} said {:?}",
         String::from_utf8_lossy(&output.stderr)
     );
-}
-
-fn present(program: &str) -> bool {
-    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-        .any(|folder| folder.join(program).exists())
-}
-
-fn enter_namespace() {
-    let uid = nix::unistd::geteuid();
-    if !uid.is_root() {
-        unshare(CloneFlags::CLONE_NEWUSER).expect("a user namespace");
-        fs::write("/proc/self/uid_map", format!("0 {uid} 1")).unwrap();
-    }
-    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
-    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().expect("ip");
-    assert!(up.success());
 }
 
 /// A process that holds sockets until its standard input ends.

@@ -1,11 +1,14 @@
 //! docs/ci.md: every snippet is parsed, and what it runs is run against this machine.
 #![allow(clippy::disallowed_methods)] // this test runs what the document says
 
+mod common;
+
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use common::{BINARY, ClosedPort, Folder};
 use granit_parser::{Event, Parser};
 use serde_json::{Map, Value};
 
@@ -73,50 +76,49 @@ fn yaml(text: &str) -> Value {
     }
 }
 
-/// A folder in which the snippets run: targets.yaml, with loopback for the names, and listeners.
+/// A folder in which the snippets run: targets.yaml, with loopback for the names, and ports.
 struct Place {
-    folder: PathBuf,
+    folder: Folder,
     database: TcpListener,
     api: TcpListener,
+    discard: ClosedPort,
 }
 
 impl Place {
-    fn new(name: &str) -> Place {
-        let folder =
-            std::env::temp_dir().join(format!("tcpdoctor-ci-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir(&folder).expect("a new folder");
+    fn new() -> Place {
         let listen = || TcpListener::bind("127.0.0.1:0").expect("a port");
-        let place = Place { folder, database: listen(), api: listen() };
+        let (database, api, discard) = (listen(), listen(), ClosedPort::new());
+        let place = Place { folder: Folder::new(), database, api, discard };
         let targets = place.here(&blocks("yaml targets.yaml").remove(0));
-        fs::write(place.folder.join("targets.yaml"), targets).expect("it can be written");
+        place.folder.file("targets.yaml", targets);
         place
     }
 
     /// Puts this machine where the document has names, and this folder where it has others.
     fn here(&self, text: &str) -> String {
-        let port = |listener: &TcpListener| listener.local_addr().expect("bound").port();
-        let folder = self.folder.display().to_string();
-        text.replace("db.internal:5432", &format!("127.0.0.1:{}", port(&self.database)))
-            .replace("https://api.internal:8443", &format!("127.0.0.1:{}", port(&self.api)))
-            .replace("api.internal:9", "127.0.0.1:9")
-            .replace("$HOSTADDRESS$:$ARG1$", &format!("127.0.0.1:{}", port(&self.database)))
-            .replace("$address$:$tcpdoctor_port$", &format!("127.0.0.1:{}", port(&self.database)))
-            .replace("/etc/tcpdoctor", &folder)
-            .replace("/var/lib/prometheus/node-exporter", &folder)
-            .replace("/usr/local/bin/tcpdoctor", env!("CARGO_BIN_EXE_tcpdoctor"))
+        let address = |listener: &TcpListener| listener.local_addr().expect("bound").to_string();
+        let (database, folder) = (address(&self.database), self.folder.path(""));
+        let folder = folder.trim_end_matches('/');
+        text.replace("db.internal:5432", &database)
+            .replace("https://api.internal:8443", &address(&self.api))
+            .replace("api.internal:9", &self.discard.address.to_string())
+            .replace("$HOSTADDRESS$:$ARG1$", &database)
+            .replace("$address$:$tcpdoctor_port$", &database)
+            .replace("/etc/tcpdoctor", folder)
+            .replace("/var/lib/prometheus/node-exporter", folder)
+            .replace("/usr/local/bin/tcpdoctor", BINARY)
     }
 
     /// Runs a script as a job does; it must succeed.
     fn run(&self, script: &str) -> Output {
-        let binary = Path::new(env!("CARGO_BIN_EXE_tcpdoctor"));
+        let binary = Path::new(BINARY);
         let path = std::env::var("PATH").unwrap_or_default();
         let folder = binary.parent().expect("the binary is in a folder");
         let output = Command::new("bash")
             .args(["-e", "-o", "pipefail", "-c", &self.here(script)])
-            .current_dir(&self.folder)
+            .current_dir(&self.folder.0)
             .env("PATH", format!("{}:{path}", folder.display()))
-            .env("GITHUB_STEP_SUMMARY", self.folder.join("summary.md"))
+            .env("GITHUB_STEP_SUMMARY", self.folder.path("summary.md"))
             .stdin(Stdio::null())
             .output()
             .expect("bash runs");
@@ -134,20 +136,14 @@ impl Place {
     }
 
     fn has(&self, file: &str, said: &str) {
-        let text = fs::read_to_string(self.folder.join(file)).expect(file);
+        let text = fs::read_to_string(self.folder.path(file)).expect(file);
         assert!(text.contains(said), "{file}: {text}");
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
 #[test]
 fn the_github_job_runs_and_leaves_its_files() {
-    let place = Place::new("github");
+    let place = Place::new();
     let job = yaml(&blocks("yaml github").remove(0));
     let steps = job["jobs"]["smoke"]["steps"].as_array().expect("steps");
     let scripts: Vec<&str> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
@@ -169,7 +165,7 @@ fn the_github_job_runs_and_leaves_its_files() {
 
 #[test]
 fn the_gitlab_job_runs_and_leaves_its_report() {
-    let place = Place::new("gitlab");
+    let place = Place::new();
     let job = yaml(&blocks("yaml gitlab").remove(0));
     for line in job["smoke"]["script"].as_array().expect("a script") {
         place.run(line.as_str().expect("text"));
@@ -180,7 +176,7 @@ fn the_gitlab_job_runs_and_leaves_its_report() {
 
 #[test]
 fn the_containers_run() {
-    let place = Place::new("kubernetes");
+    let place = Place::new();
     let blocks = blocks("yaml kubernetes");
     assert_eq!(blocks.len(), 2);
     let job = yaml(&blocks[0]);
@@ -194,24 +190,23 @@ fn the_containers_run() {
 
 #[test]
 fn the_service_runs_and_writes_metrics() {
-    let place = Place::new("systemd");
+    let place = Place::new();
     let service = blocks("ini tcpdoctor-check.service").remove(0);
     let start = service.lines().find_map(|line| line.strip_prefix("ExecStart="));
     place.run(start.expect("ExecStart"));
     place.has("tcpdoctor.prom", "tcpdoctor_target_outcome{name=\"database\"");
-    let files = fs::read_dir(&place.folder).expect("the folder").count();
-    assert_eq!(files, 2, "nothing is left beside the metrics and the targets");
+    assert_eq!(place.folder.names(), ["targets.yaml", "tcpdoctor.prom"], "nothing else is left");
     let timer = blocks("ini tcpdoctor-check.timer").remove(0);
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
         return;
     }
     for (name, text) in [("tcpdoctor-check.service", service), ("tcpdoctor-check.timer", timer)] {
         let text = place.here(&text).replace("User=prometheus", "User=root");
-        fs::write(place.folder.join(name), text).expect("it can be written");
+        place.folder.file(name, text);
     }
     let verify = Command::new("systemd-analyze")
         .args(["verify", "--man=no", "tcpdoctor-check.service", "tcpdoctor-check.timer"])
-        .current_dir(&place.folder)
+        .current_dir(&place.folder.0)
         .output()
         .expect("it runs");
     let said = String::from_utf8_lossy(&verify.stderr);
@@ -221,9 +216,9 @@ fn the_service_runs_and_writes_metrics() {
 
 #[test]
 fn the_alerts_name_metrics_that_exist() {
-    let place = Place::new("prometheus");
+    let place = Place::new();
     place.run("tcpdoctor check --targets targets.yaml --quiet --output prometheus=metrics.prom");
-    let metrics = fs::read_to_string(place.folder.join("metrics.prom")).expect("metrics");
+    let metrics = fs::read_to_string(place.folder.path("metrics.prom")).expect("metrics");
     let rules = yaml(&blocks("yaml prometheus").remove(0));
     let mut named = 0;
     for rule in rules["groups"][0]["rules"].as_array().expect("rules") {
@@ -247,7 +242,7 @@ fn the_alerts_name_metrics_that_exist() {
 
 #[test]
 fn the_monitoring_commands_print_one_line() {
-    let place = Place::new("nagios");
+    let place = Place::new();
     let nagios = blocks("cfg nagios").remove(0);
     let line = nagios.lines().find_map(|line| line.trim().strip_prefix("command_line"));
     let output = place.run(line.expect("command_line").trim());
@@ -262,7 +257,7 @@ fn the_monitoring_commands_print_one_line() {
 
 #[test]
 fn completions_and_manual_pages_are_usable() {
-    let place = Place::new("manual");
+    let place = Place::new();
     place.run(&blocks("sh tested").remove(0));
     place.run("bash -n tcpdoctor.bash");
     place.has("_tcpdoctor", "#compdef tcpdoctor");
@@ -272,12 +267,10 @@ fn completions_and_manual_pages_are_usable() {
 
 #[test]
 fn a_plugin_that_cannot_work_is_unknown_and_says_so_on_stdout() {
-    let output = Command::new(env!("CARGO_BIN_EXE_tcpdoctor"))
-        .args(["check", "bad|target\u{1b}", "--format", "nagios", "--exit-style", "nagios"])
-        .output()
-        .expect("it runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(3), "{said}");
+    let args = ["check", "bad|target\u{1b}", "--format", "nagios", "--exit-style", "nagios"];
+    let done = common::run(&args);
+    let said = done.stdout;
+    assert_eq!(done.status, Some(3), "{said}");
     assert!(said.starts_with("TCPDOCTOR UNKNOWN - ") && said.matches('\n').count() == 1, "{said}");
     assert!(!said.contains('|') && !said.contains('\u{1b}'), "{said}");
 }

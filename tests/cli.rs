@@ -1,72 +1,20 @@
 //! The real binary: bad input, exit statuses, stdout and stderr.
 #![allow(clippy::disallowed_methods)] // these tests start the binary and read what it wrote
 
+mod common;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
+use common::{
+    BINARY, ClosedPort, Done, Folder, PATIENCE, SilentPort, command, done, greeting, open_port, run,
+};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
-use socket2::{Domain, Socket, Type};
-
-const BINARY: &str = env!("CARGO_BIN_EXE_tcpdoctor");
-
-/// What one call of the binary did.
-struct Done {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
-    command
-        .args(args)
-        .env("LANG", "C.UTF-8")
-        .env_remove("LC_ALL")
-        .env_remove("NO_COLOR")
-        .stdin(Stdio::null());
-    command
-}
-
-fn done(output: Output) -> Done {
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    Done { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-fn run(args: &[&str]) -> Done {
-    done(command(args).output().expect("the binary runs"))
-}
-
-/// A folder of its own for one test, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Folder {
-        let name = format!("tcpdoctor-cli-{}-{test}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a temporary folder");
-        Folder(path)
-    }
-
-    fn file(&self, name: &str, content: &[u8]) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, content).expect("a temporary file");
-        path.to_string_lossy().into_owned()
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn fixture(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render/reports");
@@ -162,8 +110,8 @@ fn arguments_of_a_probe_are_checked_before_it_runs() {
 
 #[test]
 fn a_runbook_that_is_not_there_or_is_broken_is_refused() {
-    let folder = Folder::new("runbooks");
-    let broken = folder.file("broken.yaml", b"format: 1\nname: [\n");
+    let folder = Folder::new();
+    let broken = folder.file("broken.yaml", "format: 1\nname: [\n");
     assert_refused(&["diagnose", "a:1", "--runbook", "/nonexistent/book.yaml"], "book.yaml");
     assert_refused(&["diagnose", "a:1", "--runbook", "conect"], "connect");
     let done = run(&["diagnose", "a:1", "--runbook", &broken]);
@@ -177,7 +125,7 @@ fn a_runbook_that_is_not_there_or_is_broken_is_refused() {
 
 #[test]
 fn a_file_that_is_no_report_is_refused_with_the_reason() {
-    let folder = Folder::new("reports");
+    let folder = Folder::new();
     let whole = fs::read(fixture("refused.json")).expect("the fixture");
     let cases: [(&str, &[u8], &str); 6] = [
         ("empty.json", b"", "empty"),
@@ -197,7 +145,7 @@ fn a_file_that_is_no_report_is_refused_with_the_reason() {
 
 #[test]
 fn a_file_for_output_is_checked_before_anything_is_sent() {
-    let folder = Folder::new("outputs");
+    let folder = Folder::new();
     let nowhere = format!("json={}", folder.path("no/such/folder.json"));
     let itself = format!("json={}", folder.path(""));
     assert_refused(&["probe", "--output", &nowhere], "no directory");
@@ -210,18 +158,16 @@ fn a_file_for_output_is_checked_before_anything_is_sent() {
 
 #[test]
 fn output_files_are_written_whole_and_replace_what_was_there() {
-    let folder = Folder::new("written");
-    let json = folder.file("probes.json", b"old");
+    let folder = Folder::new();
+    let json = folder.file("probes.json", "old");
     let text = folder.path("probes.txt");
     let (to_json, to_text) = (format!("json={json}"), format!("text={text}"));
     let done = run(&["probe", "--output", &to_json, "--output", &to_text, "--format", "json"]);
     assert_eq!(done.status, Some(0), "{}", done.stderr);
     assert_eq!(fs::read_to_string(&json).expect("written"), done.stdout);
     assert!(fs::read_to_string(&text).expect("written").contains("tcp_connect"));
-    let left = fs::read_dir(&folder.0).expect("the folder").count();
-    assert_eq!(left, 2, "temporary files were left behind");
-    let value: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
-    assert!(value.as_array().expect("a list").iter().any(|probe| probe["id"] == "dns"));
+    assert_eq!(folder.names(), ["probes.json", "probes.txt"], "nothing else was left behind");
+    assert!(done.json().as_array().expect("a list").iter().any(|probe| probe["id"] == "dns"));
 }
 
 #[test]
@@ -246,15 +192,15 @@ fn a_reader_that_leaves_early_causes_no_noise() {
         .spawn()
         .expect("the binary runs");
     drop(child.stdout.take());
-    let done = done(child.wait_with_output().expect("it ends"));
-    assert_eq!((done.status, done.stderr.as_str()), (Some(0), ""));
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
 }
 
 #[test]
 fn a_full_disk_is_told_and_is_no_success() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
-    let output = command(&["probe"]).stdout(full).output().expect("the binary runs");
-    let done = done(output);
+    let done = done(command(&["probe"]).stdout(full));
     assert_eq!(done.status, Some(3));
     assert!(done.stderr.contains("stdout could not be written"), "{}", done.stderr);
 }
@@ -262,12 +208,7 @@ fn a_full_disk_is_told_and_is_no_success() {
 /// Runs the binary under a shell that first lowers the limit on open files.
 fn with_open_files(limit: u32, args: &str) -> Done {
     let script = format!("ulimit -n {limit}; exec \"$0\" {args}");
-    let output = Command::new("sh")
-        .args(["-c", &script, BINARY])
-        .stdin(Stdio::null())
-        .output()
-        .expect("sh runs");
-    done(output)
+    done(Command::new("sh").args(["-c", &script, BINARY]).stdin(Stdio::null()))
 }
 
 #[test]
@@ -290,50 +231,9 @@ fn colours_come_only_when_asked_for_or_on_a_terminal() {
     assert!(!run(&["explain", "dns", "--color", "never"]).stdout.contains('\u{1b}'));
 }
 
-/// A listener that greets every connection and closes it; the process's end ends it.
-fn greeting_server() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("it is bound").port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut stream: TcpStream = stream;
-            let _ = stream.write_all(b"220 ready\r\n");
-        }
-    });
-    port
-}
-
-/// A port of loopback whose accept queue is full, so that SYNs get no answer; it stays so while the
-/// value lives.
-struct SilentPort {
-    port: u16,
-    _held: (socket2::Socket, Vec<socket2::Socket>),
-}
-
-impl SilentPort {
-    fn new() -> SilentPort {
-        let new = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = new();
-        listener.bind(&any.into()).expect("a free port");
-        listener.listen(0).expect("it listens");
-        let address = listener.local_addr().expect("it is bound");
-        let port = address.as_socket().expect("an IP address").port();
-        let mut waiting = Vec::new();
-        loop {
-            let client = new();
-            let patience = Duration::from_millis(200);
-            match client.connect_timeout(&address, patience) {
-                Ok(()) => waiting.push(client),
-                Err(_) => return SilentPort { port, _held: (listener, waiting) },
-            }
-        }
-    }
-}
-
 #[test]
 fn a_service_that_works_is_healthy_and_the_status_says_so() {
-    let target = format!("127.0.0.1:{}", greeting_server());
+    let target = open_port();
     let done = run(&["diagnose", &target]);
     assert_eq!(done.status, Some(0), "{}{}", done.stdout, done.stderr);
     assert!(done.stdout.contains(&target), "{}", done.stdout);
@@ -342,16 +242,14 @@ fn a_service_that_works_is_healthy_and_the_status_says_so() {
 
 #[test]
 fn a_port_without_a_listener_is_a_fault_with_the_contract_s_fields() {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = free.local_addr().expect("it is bound").port();
-    drop(free);
-    let done = run(&["diagnose", &format!("127.0.0.1:{port}"), "--format", "json"]);
+    let closed = ClosedPort::new();
+    let done = run(&["diagnose", &closed.address.to_string(), "--format", "json"]);
     assert_eq!(done.status, Some(1), "{}", done.stderr);
-    let report: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    let report = done.json();
     assert_eq!(report["schema"], "tcpdoctor.report/1");
     assert_eq!(report["verdict"], "fault");
     assert_eq!(report["diagnosis"]["id"], "tcp.refused_no_listener");
-    assert_eq!(report["target"]["port"], port);
+    assert_eq!(report["target"]["port"], closed.address.port());
     assert_eq!(report["target"]["host"], "127.0.0.1");
     for field in ["tool", "vantage", "runbook", "started_at", "duration_ms", "findings", "path"] {
         assert!(!report[field].is_null(), "{field}");
@@ -365,54 +263,68 @@ fn a_port_without_a_listener_is_a_fault_with_the_contract_s_fields() {
 
 #[test]
 fn a_saved_report_replays_to_the_same_report() {
-    let folder = Folder::new("replay");
+    let folder = Folder::new();
     let file = folder.path("report.json");
     let output = format!("json={file}");
-    let target = format!("127.0.0.1:{}", greeting_server());
+    let target = open_port();
     let live = run(&["diagnose", &target, "--output", &output]);
     let again = run(&["replay", &file]);
     assert_eq!((again.status, &again.stdout), (live.status, &live.stdout), "{}", again.stderr);
     let json = run(&["replay", &file, "--format", "json"]);
     assert_eq!(json.stdout, fs::read_to_string(&file).expect("the report"));
-    let piped = Command::new("sh")
-        .args(["-c", "\"$0\" replay - --format json < \"$1\"", BINARY, &file])
-        .output()
-        .map(done)
-        .expect("sh runs");
+    let line = "\"$0\" replay - --format json < \"$1\"";
+    let piped = done(Command::new("sh").args(["-c", line, BINARY, &file]));
     assert_eq!(piped.stdout, json.stdout);
 }
 
 #[test]
 fn a_budget_ends_the_run_and_says_so() {
     let silent = SilentPort::new();
-    let target = format!("127.0.0.1:{}", silent.port);
-    let start = Instant::now();
+    let target = silent.address.to_string();
     let done = run(&["diagnose", &target, "--budget", "300ms", "--format", "json"]);
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     assert_eq!(done.status, Some(3), "{}", done.stdout);
-    let report: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    let report = done.json();
     assert_eq!(report["diagnosis"]["id"], "inconclusive.budget");
+    // Left alone, the first probe alone takes longer than all of it.
+    assert!(report["duration_ms"].as_f64() < Some(20_000.0), "{}", report["duration_ms"]);
 }
+
+/// The first step is over at once, the second takes longer than any test waits.
+const WAITS: &str = "format: 1
+name: waits
+title: Waits
+start: first
+steps:
+  first: {title: First, layer: host, decide: true, branches: [{else: second}]}
+  second:
+    title: Second
+    layer: kernel
+    probe: counters
+    with: {window_ms: 600000}
+    branches: [{else: healthy}]
+    unknown: inconclusive
+";
 
 #[test]
 fn an_interrupt_ends_the_run_at_once_with_a_partial_report() {
-    let silent = SilentPort::new();
-    for (signal, status) in [("INT", 130), ("TERM", 143)] {
-        let mut child = command(&["diagnose", &format!("127.0.0.1:{}", silent.port), "-v"])
+    let folder = Folder::new();
+    let book = folder.file("waits.yaml", WAITS);
+    for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let args = ["diagnose", "127.0.0.1:1", "--runbook", &book, "--budget", "1h", "-v"];
+        let mut child = command(&args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        // The first step has been passed: the run is under way, and the next one takes long.
+        // The long one is under way.
         let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
         let mut line = String::new();
         stderr.read_line(&mut line).expect("progress");
-        assert!(line.contains("dns"), "{line}");
+        assert!(line.contains("Second"), "{line}");
         let start = Instant::now();
-        let kill = format!("kill -{signal} {}", child.id());
-        Command::new("sh").args(["-c", &kill]).status().expect("sh runs");
+        kill(Pid::from_raw(child.id().cast_signed()), signal).expect("own child");
         let output = child.wait_with_output().expect("it ends");
-        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
         assert_eq!(output.status.code(), Some(status), "{signal}");
         let report = String::from_utf8(output.stdout).expect("UTF-8");
         assert!(report.contains("INCONCLUSIVE"), "{report}");
@@ -424,11 +336,10 @@ fn an_interrupt_ends_the_run_at_once_with_a_partial_report() {
 
 #[test]
 fn a_probe_shows_its_arguments_and_what_it_saw() {
-    let port = greeting_server();
-    let target = format!("localhost:{port}");
+    let target = open_port().replace("127.0.0.1", "localhost");
     let done = run(&["probe", "tcp_connect", &target, "-4", "--format", "json"]);
     assert_eq!(done.status, Some(0), "{}{}", done.stdout, done.stderr);
-    let seen: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    let seen = done.json();
     assert_eq!(seen["probe"], "tcp_connect");
     assert_eq!(seen["args"]["addresses"], serde_json::json!(["127.0.0.1"]));
     assert_eq!(seen["observation"]["outcome"], "open");
@@ -440,7 +351,7 @@ fn a_probe_shows_its_arguments_and_what_it_saw() {
 
 #[test]
 fn a_password_in_the_target_never_reaches_a_report() {
-    let target = format!("postgres://ann:s3cret@127.0.0.1:{}/db?token=t0ken", greeting_server());
+    let target = format!("postgres://ann:s3cret@{}/db?token=t0ken", open_port());
     for format in ["text", "json"] {
         let done = run(&["diagnose", &target, "--format", format]);
         assert!(done.stdout.contains("ann:***@127.0.0.1"), "{}", done.stdout);
@@ -450,15 +361,7 @@ fn a_password_in_the_target_never_reaches_a_report() {
 
 #[test]
 fn nothing_raw_from_a_server_reaches_the_terminal() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("it is bound").port();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let _ = stream
-                .write_all("220 \u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\r\n".as_bytes());
-        }
-    });
-    let target = format!("127.0.0.1:{port}");
+    let target = greeting("220 \u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\r\n");
     for args in [
         &["diagnose", target.as_str()][..],
         &["diagnose", &target, "-v", "--format", "json"],

@@ -2,79 +2,49 @@
 //! real binary.
 #![allow(clippy::disallowed_methods)] // these tests start the binary and read what it wrote
 
+mod common;
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use common::{Done, PATIENCE, done};
 use serde_json::Value;
 
-struct Done {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Done {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
-    }
-}
-
 /// A folder of its own for one test, removed at its end; the binary runs in it.
-struct Folder(PathBuf);
+struct Folder(common::Folder);
 
 impl Folder {
-    fn new(test: &str) -> Folder {
-        let name = format!("tcpdoctor-runbook-{}-{test}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a temporary folder");
-        Folder(path)
+    fn new() -> Folder {
+        Folder(common::Folder::new())
     }
 
+    /// Writes a file that only its owner may write, whatever the umask.
     fn file(&self, name: &str, text: &str) {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(&path, text).expect("a file");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
+        let path = self.0.file(name, text);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("a mode");
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path(name)
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdoctor"));
-        command
-            .args(args)
-            .current_dir(&self.0)
-            .env("LANG", "C.UTF-8")
-            .env("HOME", &self.0)
-            .env_remove("LC_ALL")
-            .env_remove("XDG_CONFIG_HOME")
-            .stdin(Stdio::null());
+        let mut command = common::command(args);
+        command.current_dir(&self.0.0).env("HOME", &self.0.0);
         command
     }
 
     fn run(&self, args: &[&str]) -> Done {
-        let output = self.command(args).output().expect("the binary runs");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Done {
-            status: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
+        done(&mut self.command(args))
     }
 
     fn refused(&self, args: &[&str], says: &str) {
         let done = self.run(args);
         assert_eq!((done.status, done.stdout.as_str()), (Some(2), ""), "{args:?}: {}", done.stderr);
         assert!(done.stderr.contains(says), "{args:?}: {}", done.stderr);
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -87,7 +57,7 @@ fn one(head: &str, step: &str) -> String {
 
 #[test]
 fn a_name_hides_others_and_list_and_report_say_so() {
-    let folder = Folder::new("shadow");
+    let folder = Folder::new();
     folder
         .file("runbooks/connect.yaml", "format: 1\nname: connect\ntitle: Ours\nextends: connect\n");
     folder.file(".config/tcpdoctor/runbooks/connect.yaml", &one("", "    decide: true\n"));
@@ -132,7 +102,7 @@ fn a_name_hides_others_and_list_and_report_say_so() {
 
 #[test]
 fn what_is_new_loads_and_is_never_written_over_anything() {
-    let folder = Folder::new("new");
+    let folder = Folder::new();
     let kinds = folder.run(&["runbook", "new", "--format", "json"]).json();
     let kinds: Vec<String> = kinds
         .as_array()
@@ -144,7 +114,7 @@ fn what_is_new_loads_and_is_never_written_over_anything() {
     for kind in &kinds {
         let file = format!("my-{kind}.yaml");
         assert_eq!(folder.run(&["runbook", "new", kind, &file]).status, Some(0), "{kind}");
-        let text = fs::read_to_string(folder.0.join(&file)).expect("written");
+        let text = fs::read_to_string(folder.path(&file)).expect("written");
         assert!(text.starts_with("# yaml-language-server: $schema="), "{kind}");
         assert!(
             text.contains(&format!("--runbook {file}")),
@@ -154,7 +124,7 @@ fn what_is_new_loads_and_is_never_written_over_anything() {
         assert_eq!(shown.status, Some(0), "{}", shown.stderr);
         assert!(shown.stdout.starts_with(&format!("my-{kind}: ")), "{}", shown.stdout);
         folder.refused(&["runbook", "new", kind, &file], "is there already");
-        assert_eq!(fs::read_to_string(folder.0.join(&file)).expect("still there"), text);
+        assert_eq!(fs::read_to_string(folder.path(&file)).expect("still there"), text);
         let printed = folder.run(&["runbook", "new", kind]);
         assert!(printed.stdout.contains("\nname: my-service\n"), "{}", printed.stdout);
     }
@@ -166,7 +136,7 @@ fn what_is_new_loads_and_is_never_written_over_anything() {
 
 #[test]
 fn the_resolved_form_is_one_file_that_is_the_same_runbook() {
-    let folder = Folder::new("resolved");
+    let folder = Folder::new();
     folder.file(
         "mine.yaml",
         "format: 1\nname: mine\nextends: connect\ninclude: [lib/words.yaml]\nparams: {attempts: {default: 2}}\nsteps:\n  mtu: {disable: echo}\n  greeting: {add: {branches: [{when: result.outcome == \"silent\" && target.port == 1, conclude: x-a.b}]}}\n  refused:\n    title: Just refused\n    layer: transport\n    decide: true\n    branches: [{else: inconclusive}]\n",
@@ -199,7 +169,7 @@ fn the_resolved_form_is_one_file_that_is_the_same_runbook() {
 
 #[test]
 fn a_built_in_runbook_resolves_to_itself() {
-    let folder = Folder::new("itself");
+    let folder = Folder::new();
     for name in ["connect", "listen", "close_wait", "kernel", "intermittent"] {
         folder.file("whole.yaml", &folder.run(&["runbook", "show", name, "--resolved"]).stdout);
         let (mut a, mut b) = (
@@ -215,7 +185,7 @@ fn a_built_in_runbook_resolves_to_itself() {
 
 #[test]
 fn the_digest_covers_every_file_of_a_runbook() {
-    let folder = Folder::new("digest");
+    let folder = Folder::new();
     folder.file("a.yaml", "format: 1\nname: a\nextends: b.yaml\n");
     folder.file(
         "b.yaml",
@@ -232,7 +202,7 @@ fn the_digest_covers_every_file_of_a_runbook() {
     };
     let first = digest();
     for name in ["a.yaml", "b.yaml", "c.yaml", "d.yaml"] {
-        let text = fs::read_to_string(folder.0.join(name)).expect("there");
+        let text = fs::read_to_string(folder.path(name)).expect("there");
         folder.file(name, &format!("{text}# changed\n"));
         assert_ne!(digest(), first, "{name}");
         folder.file(name, &text);
@@ -242,7 +212,7 @@ fn the_digest_covers_every_file_of_a_runbook() {
 
 #[test]
 fn files_outside_the_folder_and_pipes_are_not_read() {
-    let folder = Folder::new("outside");
+    let folder = Folder::new();
     folder.file("secret.yaml", "format: 1\ndiagnoses: {}\n");
     folder.file("in/words.yaml", "format: 1\ndiagnoses: {}\n");
     let included = |file: &str| {
@@ -250,16 +220,16 @@ fn files_outside_the_folder_and_pipes_are_not_read() {
     };
     included("words.yaml");
     assert_eq!(folder.run(&["runbook", "show", "in/a.yaml"]).status, Some(0));
-    symlink("words.yaml", folder.0.join("in/inside.yaml")).expect("a link");
+    symlink("words.yaml", folder.path("in/inside.yaml")).expect("a link");
     included("inside.yaml");
     assert_eq!(
         folder.run(&["runbook", "show", "in/a.yaml"]).status,
         Some(0),
         "links inside are fine"
     );
-    symlink("../secret.yaml", folder.0.join("in/out.yaml")).expect("a link");
-    symlink("..", folder.0.join("in/up")).expect("a link");
-    let fifo = folder.0.join("in/pipe.yaml");
+    symlink("../secret.yaml", folder.path("in/out.yaml")).expect("a link");
+    symlink("..", folder.path("in/up")).expect("a link");
+    let fifo = folder.path("in/pipe.yaml");
     assert!(Command::new("mkfifo").arg(&fifo).status().is_ok_and(|status| status.success()));
     for (file, says) in [
         ("out.yaml", "is a link that leads out of the folder"),
@@ -276,7 +246,7 @@ fn files_outside_the_folder_and_pipes_are_not_read() {
 
 #[test]
 fn other_machines_are_contacted_only_when_the_user_says_so() {
-    let folder = Folder::new("contact");
+    let folder = Folder::new();
     // 192.0.2.1 is for documentation (RFC 5737); nothing is ever sent to it here.
     let step =
         "    probe: ping\n    with: {address: 192.0.2.1, count: 1}\n    unknown: inconclusive\n";
@@ -322,7 +292,7 @@ const PROGRAM: &str = "    probe: exec\n    with: {argv: [sh, -c, \"echo '{\\\"l
 
 #[test]
 fn programs_run_only_when_allowed_and_only_for_files_that_nobody_else_may_write() {
-    let folder = Folder::new("exec");
+    let folder = Folder::new();
     let text = one("", PROGRAM).replace(
         "- else: healthy",
         "- {when: result.json.lag == 7, goto: healthy}\n      - else: inconclusive",
@@ -332,7 +302,7 @@ fn programs_run_only_when_allowed_and_only_for_files_that_nobody_else_may_write(
         let args = ["diagnose", "--runbook", "program.yaml", "127.0.0.1:9", "--format", "json"];
         folder.run(&[&args[..], more].concat())
     };
-    let ran = || fs::remove_file(folder.0.join("ran")).is_ok();
+    let ran = || fs::remove_file(folder.path("ran")).is_ok();
     let refused = run(&[]);
     assert_eq!(refused.status, Some(3));
     let why = &refused.json()["steps"][0]["unknown"];
@@ -351,14 +321,14 @@ fn programs_run_only_when_allowed_and_only_for_files_that_nobody_else_may_write(
     assert_eq!((replayed.status, ran()), (Some(0), false), "{}", replayed.stderr);
 
     for (mode, says) in [(0o666, "everybody may write it"), (0o664, "its group may write it")] {
-        fs::set_permissions(folder.0.join("program.yaml"), fs::Permissions::from_mode(mode))
+        fs::set_permissions(folder.path("program.yaml"), fs::Permissions::from_mode(mode))
             .expect("a mode");
         let refused = run(&["--allow-exec"]);
         assert_eq!((refused.status, ran()), (Some(2), false));
         assert!(refused.stderr.contains(says), "{}", refused.stderr);
     }
     // A file that is extended counts as well.
-    fs::set_permissions(folder.0.join("program.yaml"), fs::Permissions::from_mode(0o666))
+    fs::set_permissions(folder.path("program.yaml"), fs::Permissions::from_mode(0o666))
         .expect("a mode");
     folder.file("over.yaml", "format: 1\nname: over\nextends: program.yaml\n");
     folder.refused(
@@ -372,7 +342,7 @@ fn programs_run_only_when_allowed_and_only_for_files_that_nobody_else_may_write(
 
 #[test]
 fn an_interrupt_ends_the_program_and_all_that_it_started() {
-    let folder = Folder::new("interrupt");
+    let folder = Folder::new();
     let step = "    probe: exec\n    with: {argv: [sh, -c, \"sleep 600 & echo $! > pid.tmp; mv pid.tmp pid; wait\"], timeout_ms: 600000}\n    unknown: inconclusive\n";
     folder.file("program.yaml", &one("", step));
     let args =
@@ -383,9 +353,9 @@ fn an_interrupt_ends_the_program_and_all_that_it_started() {
         .stderr(Stdio::null())
         .spawn()
         .expect("the binary runs");
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + PATIENCE;
     let pid = loop {
-        if let Ok(pid) = fs::read_to_string(folder.0.join("pid")) {
+        if let Ok(pid) = fs::read_to_string(folder.path("pid")) {
             break pid.trim().to_owned();
         }
         assert!(Instant::now() < end, "the program does not start");

@@ -33,8 +33,10 @@ pub(super) async fn hold(
         let ask = prompt.as_ref().map(|prompt| {
             move |question: Question| async move {
                 shown_by.pause();
+                prompt.forget_typed();
                 asks.set(true);
                 let reply = answer(prompt, &question).await;
+                prompt.say("");
                 asks.set(false);
                 shown_by.resume();
                 reply
@@ -64,6 +66,7 @@ pub(super) async fn hold(
         if !offers(global, &report) {
             return ended;
         }
+        prompt.forget_typed();
         let next = tokio::select! {
             biased;
             () = runtime::interrupt(&signal) => {

@@ -81,16 +81,24 @@ impl Prompt {
         }
     }
 
-    /// Returns how text looks here.
-    pub(super) fn style(&self) -> &Style {
-        &self.style
+    /// Throws away what was typed before anything was asked: an impatient Enter is no answer. A script that
+    /// feeds a dumb terminal may have written its answers already.
+    pub(super) fn forget_typed(&self) {
+        if self.rich {
+            tty::forget_typed();
+        }
+    }
+
+    /// Returns how text looks here, in the window as it is now.
+    pub(super) fn style(&self) -> Style {
+        Style { width: terminal::error_size().1, ..self.style.clone() }
     }
 
     /// Says something, wrapped and harmless.
     pub(super) fn say(&self, text: &str) {
         let mut out = Vec::new();
         // A vector takes everything.
-        let _ = crate::render::manual::paragraph(text, &self.style, &mut out);
+        let _ = crate::render::manual::paragraph(text, &self.style(), &mut out);
         let _ = io::stderr().write_all(&out);
     }
 
@@ -107,9 +115,10 @@ impl Prompt {
         items: &[String],
         default: usize,
     ) -> Given<usize> {
+        let width = self.style().width;
         let clean = |text: &str, room: usize| {
             let text = sanitise::prose(text);
-            console::truncate_str(&text, self.style.width.saturating_sub(room), "...").into_owned()
+            console::truncate_str(&text, width.saturating_sub(room), "...").into_owned()
         };
         // A line that the terminal breaks could not be redrawn.
         let items: Vec<String> = items.iter().map(|item| clean(item, 6)).collect();
@@ -150,7 +159,7 @@ impl Prompt {
     pub(super) async fn line(&self, prompt: &str, proposed: &str) -> Given<String> {
         let back = if self.rich { "Esc" } else { "Ctrl-D" };
         self.say(&format!("Enter takes {proposed}, {back} goes back."));
-        let (rich, theme, width) = (self.rich, self.theme(), self.style.width);
+        let (rich, theme, width) = (self.rich, self.theme(), self.style().width);
         let (prompt, proposed) = (prompt.to_owned(), proposed.to_owned());
         self.on_a_thread(Keys::All, move || match rich {
             true => line::edit(&*theme, &prompt, &proposed, width),

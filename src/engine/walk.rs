@@ -383,17 +383,23 @@ impl<'a> Walker<'a, '_> {
 
     /// Adds the evidence and what was ruled out, and drops the alternatives that were.
     ///
-    /// Without cited steps the evidence is what warned, what failed, and the concluding step.
+    /// Without cited steps the evidence is what warned, what failed, what was answered, and the
+    /// concluding step.
     fn add_evidence(&self, diagnosis: &mut Diagnosis, cited: &[String], key: &str) {
         let prefix = key.rfind('/').map_or("", |end| &key[..=end]);
         let counts = |visit: &Visit<'_>| match visit.key.strip_prefix(prefix) {
             Some(id) if !cited.is_empty() => cited.iter().any(|cited| cited == id),
-            _ => visit.key == key || matches!(visit.status, Status::Warn | Status::Fail),
+            _ => {
+                let answered = matches!(visit.step.kind, Kind::Ask { .. });
+                let bad = matches!(visit.status, Status::Warn | Status::Fail);
+                visit.key == key || bad || answered
+            }
         };
         diagnosis.evidence = self
             .visits
             .iter()
-            .filter(|visit| counts(visit))
+            // Who does not know proves nothing.
+            .filter(|visit| counts(visit) && visit.unknown != Some(Why::NotAnswered))
             .filter_map(|visit| {
                 Some(Evidence { step: visit.key.clone(), text: visit.text.clone()? })
             })

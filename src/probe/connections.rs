@@ -351,8 +351,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let _server = listener.accept().unwrap();
+        let (server, _) = listener.accept().unwrap();
         client.write_all(b"hello").unwrap();
+        _ = server.peek(&mut [0; 5]).unwrap();
         let seen = run(port).await;
         assert_eq!((seen.total, seen.limited_by), (1, Some(LimitedBy::Application)));
         let one = &seen.connections[0];
@@ -375,7 +376,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(5), closes).await.unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(60), closes).await.unwrap();
         assert_eq!(run(port).await.limited_by, Some(LimitedBy::Receiver));
     }
 

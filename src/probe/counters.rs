@@ -325,10 +325,8 @@ mod tests {
 
     #[tokio::test]
     async fn syns_to_a_closed_port_of_this_machine_are_sent() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
-        let args = serde_json::json!({"address": "127.0.0.1", "port": port});
+        let closed = crate::sys::closed::tcp(std::net::Ipv4Addr::LOCALHOST.into());
+        let args = serde_json::json!({"address": "127.0.0.1", "port": closed.address.port()});
         let args = serde_json::from_value(args).expect("arguments");
         let seen = Counters::run(args).await.expect("looked");
         // Other tests share the counters, so that the bursts may be drowned, but never kept back.

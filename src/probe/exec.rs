@@ -155,6 +155,7 @@ mod tests {
     use super::*;
 
     fn ran(argv: Value) -> Result<ExecSeen, Why> {
+        let _forks = crate::sys::program::FORKS.read().expect("no panic");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let args = serde_json::from_value(serde_json::json!({ "argv": argv })).expect("arguments");
         runtime.expect("a runtime").block_on(Exec::run(args))

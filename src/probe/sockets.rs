@@ -407,6 +407,16 @@ mod tests {
         Sockets::run(serde_json::from_value(args).unwrap()).await.unwrap()
     }
 
+    /// Looks until so many have been closed by their peers, who did so a moment ago.
+    async fn run_until_closed(port: u16, count: u32) -> SocketsSeen {
+        loop {
+            let seen = run(serde_json::json!({"port": port})).await;
+            if seen.close_wait == count {
+                return seen;
+            }
+        }
+    }
+
     #[tokio::test]
     async fn unclosed_sockets_of_this_process_are_counted_with_their_peer() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -417,7 +427,7 @@ mod tests {
             held.push(listener.accept().unwrap());
         }
         let waiting = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let seen = run(serde_json::json!({"port": port})).await;
+        let seen = run_until_closed(port, 3).await;
         assert_eq!((seen.total, seen.close_wait, seen.established), (5, 3, 1));
         assert_eq!((seen.not_accepted, seen.owners_hidden), (1, 0));
         let owner = &seen.close_wait_owners[0];
@@ -439,7 +449,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
-        let seen = run(serde_json::json!({"port": port})).await;
+        let seen = run_until_closed(port, 1).await;
         let owner = &seen.close_wait_owners[0];
         assert_eq!((owner.pid, owner.count), (Some(std::process::id()), 1));
         assert_eq!(owner.not_accepted, 1);
@@ -451,8 +461,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let _server = listener.accept().unwrap();
+        let (server, _) = listener.accept().unwrap();
         client.write_all(b"unread").unwrap();
+        _ = server.peek(&mut [0; 6]).unwrap();
         let seen = run(serde_json::json!({"port": port, "sample_ms": 5})).await;
         assert_eq!(seen.states.len(), State::ALL.len());
         let stuck = &seen.recv_stuck.unwrap()[0];

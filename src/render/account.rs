@@ -7,6 +7,7 @@ use crate::model::diagnosis::Diagnosis;
 use crate::model::expect;
 use crate::model::expect::Judgement;
 use crate::model::report::{StepEntry, Verdict};
+use crate::render::path;
 use crate::render::sanitise::prose;
 
 /// The reason code of a target that is in order.
@@ -79,9 +80,8 @@ pub(super) fn problems_of_its_own(result: &CheckResult) -> impl Iterator<Item = 
 
 /// Returns the entries of the walked path that have anything to tell, in its order.
 pub(super) fn walked(result: &CheckResult) -> Vec<&StepEntry> {
-    let Some(report) = &result.report else { return Vec::new() };
-    let find = |id: &String| report.steps.iter().find(|step| step.id == *id);
-    report.path.iter().filter_map(find).filter(|step| says_something(step)).collect()
+    let walked = result.report.iter().flat_map(path::walked);
+    walked.filter(|step| says_something(step)).collect()
 }
 
 /// Returns whether a step has anything to tell: one that only branches on what is known has not.

@@ -22,6 +22,7 @@ mod markup;
 pub mod nagios;
 pub mod ndjson;
 pub mod observed;
+mod path;
 mod prometheus;
 pub mod redact;
 pub mod rehearsal;
@@ -41,7 +42,7 @@ use crate::model::check::Check;
 
 pub use json::{write_json, write_json_line};
 pub use style::{Paint, Style};
-pub use words::duration;
+pub use words::{duration, remedy_place};
 
 /// A format that results can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

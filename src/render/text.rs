@@ -8,7 +8,7 @@ use crate::model::outcome::Why;
 use crate::model::report::{Report, Status, StepEntry, Verdict};
 use crate::render::layout::{pad, pad_left, wrap, wrap_at_most};
 use crate::render::sanitise::{line, prose};
-use crate::render::{Paint, Style, account, check_text, diagnosis, settings, words};
+use crate::render::{Paint, Style, account, check_text, diagnosis, path, settings, words};
 
 pub(super) fn write(check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     match &check.results[..] {
@@ -66,7 +66,7 @@ fn headline(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<(
 
 /// One line for each step walked, in the order of the walk.
 fn ladder(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let walked = walked(report);
+    let walked = path::walked(report);
     let aside: Vec<&StepEntry> = report
         .steps
         .iter()
@@ -83,20 +83,6 @@ fn ladder(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()>
         }
     }
     Ok(())
-}
-
-/// Returns the entries of the walked path in its order; a step that the path names but the report
-/// lacks is left out.
-fn walked(report: &Report) -> Vec<&StepEntry> {
-    let mut walked: Vec<&StepEntry> = Vec::new();
-    for id in &report.path {
-        let next = report
-            .steps
-            .iter()
-            .find(|step| step.id == *id && !walked.iter().any(|other| std::ptr::eq(*other, *step)));
-        walked.extend(next);
-    }
-    walked
 }
 
 fn rung(step: &StepEntry, column: usize, style: &Style, out: &mut dyn Write) -> io::Result<()> {
@@ -181,7 +167,7 @@ fn reading_on(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result
 /// Returns what probes of the walk had to do otherwise for want of privilege, in their own words.
 fn done_otherwise(report: &Report) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
-    for step in walked(report) {
+    for step in path::walked(report) {
         let text = step.observation.as_ref().and_then(|seen| seen.get("without_privilege"));
         if let Some(text) = text.and_then(serde_json::Value::as_str) {
             let text = prose(text).trim_end_matches('.').to_owned();

@@ -70,7 +70,8 @@ pub(super) fn place(location: &Location) -> String {
     }
 }
 
-pub(super) fn remedy_place(place: RemedyPlace) -> &'static str {
+/// Says where a remedy is to be applied.
+pub fn remedy_place(place: RemedyPlace) -> &'static str {
     match place {
         RemedyPlace::Here => "on this machine",
         RemedyPlace::Target => "on the target",

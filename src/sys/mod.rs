@@ -6,6 +6,8 @@ pub mod batch;
 pub mod caps;
 pub mod cgroups;
 pub mod clock;
+#[cfg(test)]
+pub(crate) mod closed;
 pub mod conntrack;
 pub mod counters;
 pub mod dns_exchange;
@@ -28,6 +30,7 @@ pub mod rtnl;
 pub mod signals;
 pub mod sock_diag;
 pub mod socket;
+pub mod ssh_line;
 pub mod syn;
 pub mod syn_data;
 pub mod sysctl;

@@ -369,6 +369,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
+    use crate::sys::program::FORKS;
 
     fn inode(fd: &impl AsFd) -> u32 {
         let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
@@ -378,6 +379,7 @@ mod tests {
 
     #[test]
     fn the_owner_of_our_own_socket_is_this_process() {
+        let _alone = FORKS.write().expect("no panic");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let inode = inode(&listener);
         let owners = Owners::of(&[inode], &[]).unwrap();
@@ -387,6 +389,7 @@ mod tests {
 
     #[test]
     fn a_descriptor_beyond_the_first_look_is_found_too() {
+        let _alone = FORKS.write().expect("no panic");
         let all: Vec<TcpListener> =
             (0..200).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let inodes: Vec<u32> = all.iter().map(inode).collect();
@@ -417,6 +420,7 @@ mod tests {
 
     #[test]
     fn all_sockets_are_found_beside_other_work() {
+        let _alone = FORKS.write().expect("no panic");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (answer, owners) = Owners::of_all(|| 42).unwrap();
         assert_eq!((answer, owners.pids(inode(&listener)).len()), (42, 1));

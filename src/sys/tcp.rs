@@ -77,7 +77,8 @@ pub struct SynReport {
     /// What answered.
     pub answer: SynAnswer,
     /// The error number of the failure: of the kernel for an ICMP error or RST, of the system call
-    /// for a local error; `None` when opened or silent.
+    /// for a local error; ECONNRESET or EPIPE when it was open and closed again at once. `None` when open
+    /// or silent.
     pub errno: Option<i32>,
     /// When the SYN was sent: just before `connect()`.
     pub sent: Instant,
@@ -311,7 +312,7 @@ fn examine(fd: BorrowedFd<'_>, target: SocketAddr) -> Option<(SynAnswer, Option<
     match errno {
         Some(libc::ECONNREFUSED) => return Some((SynAnswer::Rst, errno)),
         // Reset (EPIPE: after its FIN) only once the connection was established.
-        Some(libc::ECONNRESET | libc::EPIPE) => return Some((SynAnswer::SynAck, None)),
+        Some(libc::ECONNRESET | libc::EPIPE) => return Some((SynAnswer::SynAck, errno)),
         Some(libc::ETIMEDOUT) => return Some((SynAnswer::Silent, None)),
         Some(number) => return Some((SynAnswer::LocalError(number), errno)),
         None => {}
@@ -347,20 +348,20 @@ const IPV6_AUTOFLOWLABEL: i32 = 70;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::closed::{self, Closed};
     use std::io::Read;
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, TcpListener};
 
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(60);
 
-    fn refusing(address: &str) -> SocketAddr {
-        let listener = TcpListener::bind(address).expect("bind");
-        listener.local_addr().expect("address")
+    fn refusing() -> Closed {
+        closed::tcp(Ipv4Addr::LOCALHOST.into())
     }
 
     #[tokio::test]
     async fn a_listener_answers_with_a_syn_ack() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let listener = TcpListener::bind(address).expect("bind");
+        for ip in closed::loopbacks() {
+            let listener = TcpListener::bind((ip, 0)).expect("bind");
             let target = listener.local_addr().expect("address");
             let report = probe(&Syn::to(target), PATIENCE).await;
             assert_eq!(report.answer, SynAnswer::SynAck);
@@ -372,8 +373,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_port_answers_with_a_rst() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let report = probe(&Syn::to(refusing(address)), PATIENCE).await;
+        for ip in closed::loopbacks() {
+            let port = closed::tcp(ip);
+            let report = probe(&Syn::to(port.address), PATIENCE).await;
             assert_eq!(report.answer, SynAnswer::Rst);
             assert_eq!(report.errno, Some(libc::ECONNREFUSED));
         }
@@ -401,7 +403,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_of_this_machine_is_a_result() {
-        let mut syn = Syn::to(refusing("127.0.0.1:0"));
+        let port = refusing();
+        let mut syn = Syn::to(port.address);
         syn.device = Some("no-such-dev".to_owned());
         let report = probe(&syn, PATIENCE).await;
         assert_eq!(report.answer, SynAnswer::LocalError(libc::ENODEV));
@@ -411,6 +414,6 @@ mod tests {
     #[test]
     fn attempts_can_move_between_threads() {
         fn send<T: Send>(_: T) {}
-        send(probe(&Syn::to(refusing("127.0.0.1:0")), PATIENCE));
+        send(probe(&Syn::to(refusing().address), PATIENCE));
     }
 }

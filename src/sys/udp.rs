@@ -237,6 +237,7 @@ fn examine(fd: BorrowedFd<'_>) -> Option<UdpAnswer> {
 mod tests {
     use super::*;
     use crate::model::icmp::IcmpKind;
+    use crate::sys::closed;
 
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
@@ -244,19 +245,15 @@ mod tests {
 
     #[test]
     fn a_closed_port_answers_port_unreachable_in_both_families() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let Ok(closed) = std::net::UdpSocket::bind(address) else {
-                continue; // no IPv6 on this machine
-            };
-            let target = closed.local_addr().expect("an address");
-            drop(closed);
-            let datagram = Datagram { target, ttl: Some(3), size: 300 };
-            let report = runtime().block_on(probe(&datagram, Duration::from_secs(5)));
+        for ip in closed::loopbacks() {
+            let port = closed::udp(ip);
+            let datagram = Datagram { target: port.address, ttl: Some(3), size: 300 };
+            let report = runtime().block_on(probe(&datagram, Duration::from_secs(60)));
             let UdpAnswer::Icmp(icmp) = report.answer else {
-                panic!("{address}: {report:?}");
+                panic!("{ip}: {report:?}");
             };
             assert_eq!(icmp.kind, IcmpKind::PortUnreachable);
-            assert_eq!(icmp.from, target.ip());
+            assert_eq!(icmp.from, ip);
             assert!(report.rtt.is_some());
         }
     }

@@ -4,7 +4,8 @@ use serde_json::Value;
 use tcpdoctor::render::Format;
 
 use crate::checks::{FIXTURES, alone, every_outcome, fixture, write};
-use crate::tools::{self, Folder};
+use crate::common::Folder;
+use crate::tools;
 
 #[test]
 fn every_format_of_a_check_is_as_recorded() {
@@ -34,7 +35,7 @@ fn an_empty_check_and_every_fixture_can_be_written_in_every_format() {
     }
     if tools::is_there("xmllint", "libxml2-utils") {
         let folder = Folder::new();
-        tools::xmllint(&folder.files("xml", &junit));
+        tools::xmllint(&tools::files(&folder, "xml", &junit));
     }
 }
 

@@ -8,8 +8,9 @@ use tcpdoctor::model::check::Check;
 use tcpdoctor::render::{Format, sanitise};
 
 use crate::checks::{every_outcome, hostile, write};
+use crate::common::Folder;
 use crate::formats::{sarif_schema, validate};
-use crate::tools::{self, Folder};
+use crate::tools;
 
 fn samples() -> Vec<String> {
     let mut samples: Vec<String> = [
@@ -105,7 +106,7 @@ fn junit_stays_valid_and_gives_the_names_back() {
     let checks = checks();
     let texts: Vec<String> = checks.iter().map(|check| write(Format::Junit, check)).collect();
     let folder = Folder::new();
-    let files = folder.files("xml", &texts);
+    let files = tools::files(&folder, "xml", &texts);
     tools::xmllint(&files);
     for (check, read) in checks.iter().zip(tools::python(tools::JUNIT, &files)) {
         let cases = read["cases"].as_array().expect("cases");
@@ -124,7 +125,9 @@ fn tap_stays_valid_and_gives_the_names_back() {
     let checks = checks();
     let texts: Vec<String> = checks.iter().map(|check| write(Format::Tap, check)).collect();
     let folder = Folder::new();
-    for (check, read) in checks.iter().zip(tools::perl(tools::TAP, &folder.files("tap", &texts))) {
+    for (check, read) in
+        checks.iter().zip(tools::perl(tools::TAP, &tools::files(&folder, "tap", &texts)))
+    {
         assert_eq!(read["errors"], serde_json::json!([]));
         assert_eq!(read["other"], serde_json::json!([]));
         let tests = read["tests"].as_array().expect("tests");
@@ -319,7 +322,7 @@ fn prometheus_stays_valid_and_gives_the_names_back() {
     let checks = checks();
     let texts: Vec<String> = checks.iter().map(|check| write(Format::Prometheus, check)).collect();
     let folder = Folder::new();
-    let read = tools::python(tools::PROMETHEUS, &folder.files("prom", &texts));
+    let read = tools::python(tools::PROMETHEUS, &tools::files(&folder, "prom", &texts));
     for ((check, families), text) in checks.iter().zip(read).zip(&texts) {
         let families = families.as_array().expect("families");
         let names: Vec<&str> = families.iter().map(|one| one[0].as_str().expect("name")).collect();

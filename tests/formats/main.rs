@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods)] // these tests read fixtures and run validators
 
 mod checks;
+#[path = "../common/mod.rs"]
+mod common;
 mod examples;
 mod formats;
 mod hostile;

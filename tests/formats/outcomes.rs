@@ -5,7 +5,8 @@ use tcpdoctor::model::expect::Judgement;
 use tcpdoctor::render::Format;
 
 use crate::checks::{FARED, every_outcome, write};
-use crate::tools::{self, Folder};
+use crate::common::Folder;
+use crate::tools;
 
 fn outcome(text: &str) -> &'static str {
     match text {
@@ -42,7 +43,7 @@ fn junit_says_the_outcome_and_the_reason() {
         return;
     }
     let folder = Folder::new();
-    let files = folder.files("xml", &[write(Format::Junit, &every_outcome())]);
+    let files = tools::files(&folder, "xml", &[write(Format::Junit, &every_outcome())]);
     tools::xmllint(&files);
     let read = tools::python(tools::JUNIT, &files).remove(0);
     for (nth, (name, fared, reason)) in FARED.iter().enumerate() {
@@ -72,7 +73,8 @@ fn tap_says_the_outcome() {
     }
     let folder = Folder::new();
     let text = write(Format::Tap, &every_outcome());
-    let read = tools::perl(tools::TAP, &folder.files("tap", std::slice::from_ref(&text))).remove(0);
+    let read = tools::perl(tools::TAP, &tools::files(&folder, "tap", std::slice::from_ref(&text)))
+        .remove(0);
     assert_eq!(read["errors"], serde_json::json!([]));
     assert_eq!(read["planned"], FARED.len());
     for (nth, (name, fared, _)) in FARED.iter().enumerate() {
@@ -184,7 +186,7 @@ fn prometheus_says_the_outcome_and_the_reason() {
         return;
     }
     let folder = Folder::new();
-    let files = folder.files("prom", &[write(Format::Prometheus, &every_outcome())]);
+    let files = tools::files(&folder, "prom", &[write(Format::Prometheus, &every_outcome())]);
     let families = tools::python(tools::PROMETHEUS, &files).remove(0);
     let family = |name: &str| {
         let families = families.as_array().expect("a list");

@@ -336,18 +336,15 @@ fn tcpdoctor(arguments: &[&str]) -> std::process::Output {
 #[test]
 fn the_list_of_what_was_replaced_is_in_a_file_of_its_own_that_only_its_owner_reads() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = crate::tools::Folder::new();
-    let files = folder.files("out", &[String::new(), String::new()]);
-    let (list, page) = (&files[0], &files[1]);
-    let html = format!("html={}", page.display());
+    let folder = crate::common::Folder::new();
+    let (list, page) = (folder.file("list", ""), folder.path("page.html"));
+    let html = format!("html={page}");
     let arguments = ["replay", "examples/filtered.json", "--redact", "--format", "json"];
-    let list_path = list.display().to_string();
-    let output =
-        tcpdoctor(&[&arguments[..], &["--redact-map", &list_path, "--output", &html]].concat());
+    let output = tcpdoctor(&[&arguments[..], &["--redact-map", &list, "--output", &html]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let told = String::from_utf8(output.stdout).expect("UTF-8");
     let page = std::fs::read_to_string(page).expect("the page");
-    let written = std::fs::read_to_string(list).expect("the list");
+    let written = std::fs::read_to_string(&list).expect("the list");
     for name in ["four.lab.test", "10.4.3.2", "web1"] {
         assert!(written.contains(name), "{written}");
         assert!(!holds(&told, name) && !holds(&page, name), "{name}");
@@ -373,10 +370,10 @@ fn what_cannot_be_redacted_is_refused_before_anything_is_sent() {
 
 #[test]
 fn a_report_with_half_a_character_is_refused_with_its_place() {
-    let folder = crate::tools::Folder::new();
+    let folder = crate::common::Folder::new();
     let text = "{\"schema\": \"tcpdoctor.report/1\", \"tool\": {\"name\": \"\\ud800\"}}".to_owned();
-    let file = folder.files("json", &[text]).remove(0);
-    let output = tcpdoctor(&["replay", &file.display().to_string()]);
+    let file = folder.file("report.json", text);
+    let output = tcpdoctor(&["replay", &file]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("line 1"), "{said}");

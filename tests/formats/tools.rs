@@ -1,12 +1,12 @@
 //! Validators and parsers of others, run on what we wrote.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
+
+use crate::common::Folder;
 
 /// Whether a program is there. In CI (`TCPDOCTOR_LAB=required`, as for the lab) a missing one is a
 /// failure; elsewhere the test says so and is left out.
@@ -28,33 +28,10 @@ pub(crate) fn is_there(program: &str, package: &str) -> bool {
     false
 }
 
-/// A folder of this test's own, removed at the end.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Folder {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("tcpdoctor-{}-{nth}", std::process::id()));
-        fs::create_dir(&path).expect("a new folder");
-        Folder(path)
-    }
-
-    /// Writes one file for each text; returns their paths, in order.
-    pub(crate) fn files(&self, extension: &str, texts: &[String]) -> Vec<PathBuf> {
-        let write = |(nth, text): (usize, &String)| {
-            let path = self.0.join(format!("{nth:04}.{extension}"));
-            fs::write(&path, text).expect("a file can be written");
-            path
-        };
-        texts.iter().enumerate().map(write).collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// Writes one file for each text; returns their paths, in order.
+pub(crate) fn files(folder: &Folder, extension: &str, texts: &[String]) -> Vec<PathBuf> {
+    let write = |(nth, text)| folder.file(&format!("{nth:04}.{extension}"), text).into();
+    texts.iter().enumerate().map(write).collect()
 }
 
 fn run(program: &str, args: &[&OsStr]) -> Output {

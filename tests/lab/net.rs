@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -109,25 +109,12 @@ impl Host {
 
     /// What a line of shell says on this host; nothing when it fails.
     pub(crate) fn output(&self, line: &str) -> io::Result<String> {
-        let output = self.enter(|| {
-            Command::new("/bin/sh")
-                .args(["-c", line])
-                .env("PATH", PATH)
-                .stdin(Stdio::null())
-                .output()
-        })?;
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        Ok(String::from_utf8_lossy(&self.shell(line)?.stdout).into_owned())
     }
 
     /// Runs a line of the shell; an error holds what it complained of.
     pub(crate) fn run(&self, line: &str) -> io::Result<()> {
-        let output = self.enter(|| {
-            Command::new("/bin/sh")
-                .args(["-c", line])
-                .env("PATH", PATH)
-                .stdin(Stdio::null())
-                .output()
-        })?;
+        let output = self.shell(line)?;
         match output.status.success() {
             true => Ok(()),
             false => Err(io::Error::other(format!(
@@ -135,6 +122,16 @@ impl Host {
                 String::from_utf8_lossy(&output.stderr).trim()
             ))),
         }
+    }
+
+    fn shell(&self, line: &str) -> io::Result<Output> {
+        self.enter(|| {
+            Command::new("/bin/sh")
+                .args(["-c", line])
+                .env("PATH", PATH)
+                .stdin(Stdio::null())
+                .output()
+        })
     }
 
     /// The namespace as a path that `ip link … netns PATH` takes.
@@ -208,7 +205,7 @@ impl Host {
 
     /// Waits until each interface runs: only then does it carry packets.
     fn wait_running(&self, interfaces: &[&str]) -> io::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(20);
         self.enter(|| {
             let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
             for interface in interfaces {

@@ -435,13 +435,12 @@ impl Scenario {
                 ran.code, ran.wall, ran.stdout, ran.stderr
             ));
         };
-        let mut wrong = expect.check(&ran, &report);
+        let saved = files.write("report.json", &ran.stdout).map_err(broken)?;
+        let again = run::replay(&saved, &[]).map_err(broken)?;
+        let mut wrong = expect.check(&ran, &report, again.wall);
         if let Some((before, after)) = before.zip(after) {
             wrong.extend(before.changes(&after));
         }
-
-        let saved = files.write("report.json", &ran.stdout).map_err(broken)?;
-        let again = run::replay(&saved, &[]).map_err(broken)?;
         match serde_json::from_str::<Value>(&again.stdout) {
             Ok(replayed) if essence(&replayed) == essence(&report) => {}
             Ok(replayed) => wrong.push(format!(

@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -34,6 +36,8 @@ pub(crate) enum Serve {
     ResetsOnData,
     /// Closes at once, without a byte.
     ClosesAtOnce,
+    /// Accepts and resets at once.
+    ResetsAtOnce,
 }
 
 /// The thread in which all servers of one scenario live; its end closes every socket.
@@ -97,7 +101,7 @@ pub(crate) fn serve_at(
     listener.set_nonblocking(true)?;
     if matches!(how, Serve::QueueFull) {
         let own = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, address.port()));
-        let waiting = host.enter(|| fill_queue(own))?;
+        let waiting = host.enter(|| fill_queue(&listener, own))?;
         stage.spawn(async move {
             let _held = (listener, waiting);
             std::future::pending().await
@@ -117,18 +121,16 @@ pub(crate) fn serve_at(
     Ok(())
 }
 
-/// Connects until a handshake no longer completes.
-fn fill_queue(address: SocketAddr) -> io::Result<Vec<Socket>> {
-    let mut waiting = Vec::new();
-    for _ in 0..16 {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        let opened = socket.connect_timeout(&address.into(), Duration::from_millis(100));
-        waiting.push(socket);
-        if opened.is_err() {
-            return Ok(waiting);
-        }
+/// Puts the one connection into the queue that a backlog of 0 takes.
+fn fill_queue(listener: &TcpListener, address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.connect(&address.into())?;
+    // The listener has it a moment later.
+    let mut ready = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut ready, PollTimeout::from(20_000u16))? {
+        0 => Err(io::Error::other("the accept queue does not fill")),
+        _ => Ok(socket),
     }
-    Err(io::Error::other("the accept queue does not fill"))
 }
 
 async fn treat(mut stream: TcpStream, how: Serve) -> io::Result<()> {
@@ -151,6 +153,7 @@ async fn treat(mut stream: TcpStream, how: Serve) -> io::Result<()> {
             }
         }
         Serve::ClosesAtOnce => {}
+        Serve::ResetsAtOnce => stream.set_zero_linger()?,
         Serve::NeverReads => std::future::pending().await,
         Serve::NeverAccepts | Serve::QueueFull => unreachable!("nothing was accepted"),
     }

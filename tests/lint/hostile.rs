@@ -1,15 +1,14 @@
 //! Files made to use up time or memory, and texts near to real ones: refused in time, never a panic.
 
 use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tcpdoctor::runbook::{builtin, lint};
 
-use crate::{cpu_time, large, yaml_files};
+use crate::common::{BINARY, Folder, cpu_time};
+use crate::{large, yaml_files};
 
 /// The processor time that one file may take here; an optimised build has one second.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -132,15 +131,13 @@ fn files_made_to_be_slow_are_done_in_time() {
 /// failed allocation.
 #[test]
 fn files_made_to_be_large_stay_within_100_mb() {
-    let folder = std::env::temp_dir().join(format!("tcpdoctor-lint-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
+    let folder = Folder::new();
     let mut wrong = Vec::new();
     for (at, (name, text)) in hostile().into_iter().enumerate() {
-        let path: PathBuf = folder.join(format!("{at}.yaml"));
-        fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        let path = folder.file(&format!("{at}.yaml"), text);
         let run = format!("ulimit -d {MOST_KIB} && exec \"$0\" runbook lint \"$1\"");
         let mut command = Command::new("sh");
-        command.args(["-c", &run, env!("CARGO_BIN_EXE_tcpdoctor")]).arg(&path);
+        command.args(["-c", &run, BINARY, &path]);
         let output = command.stdin(Stdio::null()).output().unwrap();
         let code = output.status.code();
         let advice = code == Some(0) && !output.stdout.is_empty();
@@ -150,7 +147,6 @@ fn files_made_to_be_large_stay_within_100_mb() {
             wrong.push(format!("{name}: {:?} {said}", output.status));
         }
     }
-    fs::remove_dir_all(&folder).unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod fix;
 mod hostile;
 mod large;
@@ -10,10 +12,8 @@ mod output;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use nix::sys::resource::{UsageWho, getrusage};
-
+use common::cpu_time;
 use serde_json::Value;
 use tcpdoctor::model::lint::Level;
 use tcpdoctor::runbook::keys::GROUPS;
@@ -31,15 +31,6 @@ diagnoses:
     title: The team knows
     summary: Ask the team.
 ";
-
-/// Returns the processor time that this thread has used: what else the machine does is left out.
-fn cpu_time() -> Duration {
-    let used = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
-    let of = |time: nix::sys::time::TimeVal| {
-        Duration::new(time.tv_sec() as u64, time.tv_usec() as u32 * 1000)
-    };
-    of(used.user_time()) + of(used.system_time())
-}
 
 fn shown(linted: &Linted) -> String {
     linted.found.render()

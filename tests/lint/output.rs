@@ -1,30 +1,15 @@
 //! The command itself: formats, exit statuses, what it finds by name.
 
 use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::common::{self, Done, Folder};
 use crate::manifest;
 
-struct Done {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn run(args: &[&str], stdin: &str) -> Done {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdoctor"));
-    command.args(["runbook", "lint"]).args(args).env_remove("NO_COLOR");
-    command.current_dir(manifest("tests/runbooks"));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Done { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+fn run(args: &[&str]) -> Done {
+    let mut command = common::command(&[&["runbook", "lint"], args].concat());
+    common::done(command.current_dir(manifest("tests/runbooks")))
 }
 
 const WRONG: &str = "invalid/several_mistakes_at_once.yaml";
@@ -44,15 +29,16 @@ fn the_status_tells_errors_from_advice() {
         (&["conect"], 2),
         (&[ADVISED, "--format", "junit"], 2),
     ] {
-        let done = run(args, "");
+        let done = run(args);
         assert_eq!(done.status, Some(status), "{args:?}: {} {}", done.stdout, done.stderr);
     }
-    assert!(run(&["conect"], "").stderr.contains("did you mean `connect`?"));
+    assert!(run(&["conect"]).stderr.contains("did you mean `connect`?"));
 }
 
 #[test]
 fn stdin_is_a_file_too() {
-    let done = run(&["-"], &fs::read_to_string(manifest("tests/runbooks").join(WRONG)).unwrap());
+    let wrong = fs::File::open(manifest("tests/runbooks").join(WRONG)).unwrap();
+    let done = common::done(common::command(&["runbook", "lint", "-"]).stdin(wrong));
     assert_eq!(done.status, Some(2));
     assert!(done.stdout.contains("error[TD010]: there is no step `helthy`"), "{}", done.stdout);
     assert!(done.stdout.contains("--> -:13:15"), "{}", done.stdout);
@@ -65,7 +51,7 @@ fn stdin_is_a_file_too() {
 
 #[test]
 fn json_and_github_name_places_and_codes() {
-    let done = run(&[WRONG, "--format", "json"], "");
+    let done = run(&[WRONG, "--format", "json"]);
     let lint: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!((&lint["schema"], &lint["files"]), (&"tcpdoctor.lint/1".into(), &1.into()));
     let step = lint["findings"].as_array().unwrap().iter().find(|f| f["code"] == "TD010").unwrap();
@@ -77,7 +63,7 @@ fn json_and_github_name_places_and_codes() {
     assert_eq!(step["fix"]["edits"][0]["text"], "healthy");
     assert!(lint["rules"].as_array().unwrap().iter().any(|rule| rule["code"] == "TD010"));
 
-    let done = run(&[WRONG, "--format", "github"], "");
+    let done = run(&[WRONG, "--format", "github"]);
     let line = "::error file=invalid/several_mistakes_at_once.yaml,line=13,endLine=13,col=15,endColumn=21,\
                 title=tcpdoctor TD010::there is no step `helthy`%0Adid you mean `healthy`?";
     assert!(done.stdout.lines().any(|said| said == line), "{}", done.stdout);
@@ -92,7 +78,7 @@ fn sarif_satisfies_its_schema() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     for files in [&["invalid", ADVISED][..], &["connect"]] {
         let args: Vec<&str> = files.iter().copied().chain(["--format", "sarif"]).collect();
-        let sarif: Value = serde_json::from_str(&run(&args, "").stdout).unwrap();
+        let sarif: Value = serde_json::from_str(&run(&args).stdout).unwrap();
         let errors: Vec<String> = validator.iter_errors(&sarif).map(|e| e.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?}");
     }
@@ -100,23 +86,19 @@ fn sarif_satisfies_its_schema() {
 
 #[test]
 fn a_file_is_mended_in_place_or_only_shown() {
-    let folder = std::env::temp_dir().join(format!("tcpdoctor-lint-fix-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let path: PathBuf = folder.join("one.yaml");
+    let folder = Folder::new();
     let wrong = "format: 1\nname: one\ntitle: One\nstart: end\nsteps:\n  end:\n    decide: true # yes\n    branches: [{else: helthy}]\n";
-    fs::write(&path, wrong).unwrap();
-    let path = path.to_str().unwrap();
-    let done = run(&[path, "--diff"], "");
+    let path = &folder.file("one.yaml", wrong);
+    let done = run(&[path, "--diff"]);
     assert!(
         done.stdout.contains("-    branches: [{else: helthy}]\n+    branches: [{else: healthy}]\n"),
         "{}",
         done.stdout
     );
     assert_eq!(fs::read_to_string(path).unwrap(), wrong);
-    let done = run(&[path, "--fix"], "");
+    let done = run(&[path, "--fix"]);
     assert_eq!(done.status, Some(0), "{}", done.stdout);
     assert_eq!(done.stderr, format!("fixed {path}:8:23: TD010: write `healthy`\n"));
     assert_eq!(fs::read_to_string(path).unwrap(), wrong.replace("helthy", "healthy"));
-    fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(run(&["connect", "--fix"], "").status, Some(2));
+    assert_eq!(run(&["connect", "--fix"]).status, Some(2));
 }

@@ -5,18 +5,25 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod rehearsals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use common::cpu_time;
 use proptest::prelude::*;
 use tcpdoctor::model::diagnosis::Severity;
 use tcpdoctor::model::lint::Level;
 use tcpdoctor::runbook::code::Code;
 use tcpdoctor::runbook::lesson::{Lesson, Place};
 use tcpdoctor::runbook::{self, Catalogue, Library, LoadError, builtin};
+
+/// The processor time that one file may take here; an optimised build has one second.
+const LONGEST: Duration = Duration::from_secs(20);
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/runbooks").join(name)
@@ -124,7 +131,7 @@ fn line_ends_of_other_systems_and_a_byte_order_mark_are_taken() {
 }
 
 #[test]
-fn hostile_files_are_refused_within_a_second() {
+fn hostile_files_are_refused_in_time() {
     let mut wide = String::from("format: 1\nname: wide\ntitle: wide\nstart: s0\nsteps:\n");
     for step in 0..20_000 {
         wide.push_str(&format!("  s{step}: {{decide: true, branches: [{{else: healthy}}]}}\n"));
@@ -147,10 +154,11 @@ fn hostile_files_are_refused_within_a_second() {
         wide,
     ];
     for text in hostile {
-        let start = std::time::Instant::now();
+        let start = cpu_time();
         let errors = runbook::parse("hostile.yaml", &text, None).unwrap_err();
         assert!(errors.render().len() < 100_000, "{}", &text[..20]);
-        assert!(start.elapsed().as_millis() < 5000, "{}: {:?}", &text[..20], start.elapsed());
+        let took = cpu_time() - start;
+        assert!(took < LONGEST, "{}: {took:?}", &text[..20]);
     }
 }
 
@@ -161,9 +169,10 @@ fn made_up(text: impl Fn(&str) -> String) -> (Result<usize, String>, usize) {
         reads.set(reads.get() + 1);
         Ok(text(path.to_str().unwrap()))
     };
-    let start = std::time::Instant::now();
+    let start = cpu_time();
     let loaded = runbook::load("a.yaml", Library { folders: &[], read: &read });
-    assert!(start.elapsed().as_millis() < 5000, "{:?}", start.elapsed());
+    let took = cpu_time() - start;
+    assert!(took < LONGEST, "{took:?}");
     (loaded.map(|book| book.expanded).map_err(|error| error.render()), reads.get())
 }
 

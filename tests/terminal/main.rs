@@ -3,45 +3,27 @@
 #![allow(clippy::disallowed_methods)] // these tests start the binary at a terminal of their own
 #![allow(unsafe_code)] // `pre_exec` makes the terminal the controlling one
 
+#[path = "../common/mod.rs"]
+mod common;
+mod menu;
+mod questions;
 mod screen;
 
 use std::fs;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use common::{ClosedPort, Folder};
 use screen::{Screen, Setting};
 use tcpdoctor::model::server_report::{ServerReport, encode};
 
 const DOWN: &str = "\u{1b}[B";
 
-/// A folder of its own for one test, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(test: &str) -> Folder {
-        let path =
-            std::env::temp_dir().join(format!("tcpdoctor-tty-{}-{test}", std::process::id()));
-        fs::create_dir_all(&path).expect("a temporary folder");
-        Folder(path)
-    }
-
-    fn file(&self, name: &str, content: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, content).expect("a temporary file");
-        path.to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A port on which nobody listens, and which nobody takes meanwhile: the listener is bound elsewhere.
+/// A port on which nobody listens, and which nobody takes while this process lives.
 fn closed_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    let closed = ClosedPort::new();
+    let port = closed.address.port();
+    std::mem::forget(closed);
+    port
 }
 
 /// Whether the whole menu stands there: the terminal may show its first lines alone.
@@ -77,10 +59,11 @@ fn a_fault_offers_a_menu_whose_default_is_to_stop_with_the_reports_status() {
 
 #[test]
 fn after_the_fault_is_mended_a_retest_finds_it_healthy() {
-    let port = closed_port();
-    let mut screen = Screen::start(&["diagnose", &format!("127.0.0.1:{port}")], Setting::default());
+    let closed = ClosedPort::new();
+    let target = closed.address.to_string();
+    let mut screen = Screen::start(&["diagnose", &target], Setting::default());
     screen.wait("the menu", menu);
-    let _listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
+    let _listener = closed.open();
     screen.keys(DOWN);
     screen.wait("the choice", |text| text.contains("❯ Retest this step"));
     screen.keys("\r");
@@ -91,10 +74,10 @@ fn after_the_fault_is_mended_a_retest_finds_it_healthy() {
 
 #[test]
 fn a_question_is_answered_with_a_key_and_the_report_is_the_same_as_with_answer() {
-    let folder = Folder::new("answer");
+    let folder = Folder::new();
     let book = folder.file("asks.yaml", ASKS);
-    let asked = folder.0.join("asked.json").to_string_lossy().into_owned();
-    let given = folder.0.join("given.json").to_string_lossy().into_owned();
+    let asked = folder.path("asked.json");
+    let given = folder.path("given.json");
     let output = format!("json={asked}");
     let mut screen =
         Screen::start(&["diagnose", "--runbook", &book, "--output", &output], Setting::default());
@@ -124,7 +107,7 @@ fn a_question_is_answered_with_a_key_and_the_report_is_the_same_as_with_answer()
 
 #[test]
 fn ctrl_c_in_a_prompt_ends_with_130_and_gives_the_terminal_back() {
-    let folder = Folder::new("interrupt");
+    let folder = Folder::new();
     let book = folder.file("asks.yaml", ASKS);
     let mut screen = Screen::start(&["diagnose", "--runbook", &book], Setting::default());
     screen.wait("the question", |text| text.contains("I don't know"));
@@ -207,7 +190,7 @@ fn code(fields: serde_json::Value) -> String {
 
 #[test]
 fn what_the_server_printed_is_pasted_and_decides_and_what_is_damaged_or_foreign_is_refused() {
-    let folder = Folder::new("paste");
+    let folder = Folder::new();
     let book = folder.file("other.yaml", OTHER_END);
     let args = ["diagnose", "127.0.0.1:80", "--runbook", &book];
     let mut screen = Screen::start(&args, Setting::default());

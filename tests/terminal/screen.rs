@@ -62,6 +62,8 @@ impl Screen {
             .env("LANG", setting.lang)
             .env_remove("LC_ALL")
             .env_remove("LC_CTYPE")
+            .env("HOME", "/nonexistent")
+            .env_remove("XDG_CONFIG_HOME")
             .env_remove("NO_COLOR")
             .env_remove("CI")
             .stdin(end())

@@ -29,7 +29,7 @@ pub(super) fn explain(
     if let Some(diagnosis) = diagnosis {
         parts.extend(of_diagnosis(diagnosis, session));
     }
-    show(|out| manual::write(&parts, prompt.style(), out));
+    show(|out| manual::write(&parts, &prompt.style(), out));
 }
 
 /// The steps with a probe that are evidence; without any, the step where the trouble began.
@@ -107,7 +107,7 @@ pub(super) async fn raw(prompt: &Prompt, report: &Report, culprit: Option<&StepE
         duration_ms: step.duration_ms.unwrap_or_default(),
         brief: step.text.clone(),
     };
-    show(|out| observed.write(Format::Text, prompt.style(), out));
+    show(|out| observed.write(Format::Text, &prompt.style(), out));
 }
 
 fn show(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {

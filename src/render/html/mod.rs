@@ -7,7 +7,6 @@
 mod anchor;
 mod index;
 mod observed;
-mod path;
 mod put;
 mod report;
 mod signs;
@@ -20,7 +19,7 @@ use std::io::{self, Write};
 
 use crate::model::check::{Check, CheckResult};
 use crate::model::expect::Judgement;
-use crate::render::{Style, graph, words};
+use crate::render::{Style, graph, path, words};
 use anchor::hash_source;
 
 use crate::render::xml::prose;

@@ -120,17 +120,19 @@ impl Facts {
 mod tests {
     use super::*;
 
-    fn facts(paths: &[&str]) -> Facts {
-        let mut facts = Facts::default();
-        for path in paths {
-            facts.add(path);
+    impl Facts {
+        pub(crate) fn of(paths: &[&str]) -> Facts {
+            let mut facts = Facts::default();
+            for path in paths {
+                facts.add(path);
+            }
+            facts
         }
-        facts
     }
 
     #[test]
     fn a_path_brings_what_it_goes_through() {
-        let facts = facts(&["connect.icmp.kind"]);
+        let facts = Facts::of(&["connect.icmp.kind"]);
         assert!(
             facts.has("connect") && facts.has("connect.icmp") && facts.has("connect.icmp.kind")
         );
@@ -139,19 +141,20 @@ mod tests {
 
     #[test]
     fn both_keeps_what_two_sets_share_whatever_their_tables() {
-        let one = facts(&["a.x", "b.y", "c"]);
+        let one = Facts::of(&["a.x", "b.y", "c"]);
         let mut two = one.clone();
         two.add("d");
-        for other in [facts(&["c", "d", "a.x"]), two] {
+        for other in [Facts::of(&["c", "d", "a.x"]), two] {
             let both = one.both(&other);
             assert!(both.has("a.x") && both.has("c") && !both.has("d"));
         }
-        assert!(!one.both(&facts(&["c"])).has("b.y"));
+        assert!(!one.both(&Facts::of(&["c"])).has("b.y"));
     }
 
     #[test]
     fn renaming_moves_a_whole_subtree_and_nothing_else() {
-        let facts = facts(&["result.icmp.kind", "results", "target"]).renamed("result", "connect");
+        let facts =
+            Facts::of(&["result.icmp.kind", "results", "target"]).renamed("result", "connect");
         assert!(facts.has("connect.icmp.kind") && facts.has("results") && facts.has("target"));
         assert!(!facts.has("result") && !facts.has("result.icmp"));
     }

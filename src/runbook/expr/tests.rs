@@ -309,17 +309,9 @@ fn long_loops_end() {
     assert_eq!(expr.eval(&bindings), Known::Unknown("the expression takes too long".to_owned()));
 }
 
-fn facts(paths: &[&str]) -> Facts {
-    let mut facts = Facts::default();
-    for path in paths {
-        facts.add(path);
-    }
-    facts
-}
-
 #[test]
 fn doubt_is_where_a_null_or_a_step_that_did_not_run_can_reach() {
-    let known = facts(&["target.input", "params.limit", "result", "connect"]);
+    let known = Facts::of(&["target.input", "params.limit", "result", "connect"]);
     for certain in [
         "result.outcome == 'open'",
         "result.errno == null",
@@ -358,7 +350,7 @@ fn doubt_is_where_a_null_or_a_step_that_did_not_run_can_reach() {
 
 #[test]
 fn conditions_prove_things_for_the_branches_behind_them() {
-    let base = facts(&["result"]);
+    let base = Facts::of(&["result"]);
     let null = compile("result.icmp == null");
     let kind = compile("result.icmp.kind == 'admin'");
     assert!(kind.doubt(&base.when_true(&null)).is_some());
@@ -491,7 +483,7 @@ proptest! {
         let source = tokens.concat();
         if let Ok(expr) = Expr::compile(&source, &scope()) {
             let _ = expr.eval(&bindings());
-            let _ = expr.doubt(&facts(&["result"]));
+            let _ = expr.doubt(&Facts::of(&["result"]));
             let _ = expr.words();
         }
     }
@@ -521,7 +513,7 @@ proptest! {
         })
     ) {
         let expr = compile(&source);
-        if expr.doubt(&facts(&["result", "target", "params"])).is_none() {
+        if expr.doubt(&Facts::of(&["result", "target", "params"])).is_none() {
             let known = expr.eval(&bindings());
             prop_assert!(known.truth().is_some(), "{}: {:?}", source, known);
         }

@@ -186,8 +186,8 @@ pub(crate) fn all() -> Vec<Scenario> {
                 // Each leaves an unanswered SYN, a retransmission that failed or a reset behind.
                 lab.host("c").enter(|| {
                     for _ in 0..4 {
-                        let _ = attempt(80);
-                        let _ = attempt(81);
+                        let _ = attempt(80, Duration::from_millis(300));
+                        let _ = attempt(81, Duration::from_millis(300));
                     }
                 });
                 lab.host("c").nft("delete table inet past")
@@ -197,7 +197,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("many old connections wait to be forgotten")
             .step(|lab| {
                 // Closed by us first: each stays in TIME_WAIT here.
-                lab.host("c").enter(|| (0..80).try_for_each(|_| attempt(80).map(drop)))
+                let patience = Duration::from_secs(20);
+                lab.host("c").enter(|| (0..80).try_for_each(|_| attempt(80, patience).map(drop)))
             })
             .diagnose(v4)
             .expect(quiet()),
@@ -291,10 +292,10 @@ pub(crate) fn all() -> Vec<Scenario> {
     ]
 }
 
-/// One connection to the server, given up after a while.
-fn attempt(port: u16) -> io::Result<Socket> {
+/// One connection to the server.
+fn attempt(port: u16, patience: Duration) -> io::Result<Socket> {
     let target = SocketAddr::from(([10, 4, 3, 2], port));
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.connect_timeout(&target.into(), Duration::from_millis(300))?;
+    socket.connect_timeout(&target.into(), patience)?;
     Ok(socket)
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::IpMtu;
@@ -10,6 +9,7 @@ use nix::sys::socket::sockopt::IpMtu;
 use crate::expect::{fault, healthy};
 use crate::rules::{chain, no_too_big, policy};
 use crate::scenario::{Scenario, scenario};
+use crate::seen::wait_for;
 
 pub(crate) fn all() -> Vec<Scenario> {
     let usable = || healthy().without("mtu.blackhole").within_ms(4500);
@@ -98,14 +98,9 @@ pub(crate) fn all() -> Vec<Scenario> {
 fn learn_mtu(target: &str, mtu: i32) -> io::Result<()> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.connect(target)?;
-    let deadline = Instant::now() + Duration::from_secs(3);
-    while Instant::now() < deadline {
+    wait_for("the kernel to learn the path's MTU", || {
         // Fails while the last error is reported, and when the datagram is too large by now.
         let _ = socket.send(&[0; 1400]);
-        if getsockopt(&socket, IpMtu)? == mtu {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Err(io::Error::other("the kernel does not learn the path's MTU"))
+        Ok(getsockopt(&socket, IpMtu)? == mtu)
+    })
 }
