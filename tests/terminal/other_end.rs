@@ -55,7 +55,7 @@ fn hostile() -> Value {
     json!({
         "host": HOSTILE, "owner": HOSTILE, "rule": HOSTILE, "firewall": "drops", "manager": HOSTILE,
         "summary": HOSTILE, "id": HOSTILE, "listens_at": [HOSTILE], "unseen": [HOSTILE],
-        "elsewhere": HOSTILE, "queue": u64::MAX, "window_ms": 1e308, "listen_overflows": i64::MIN,
+        "elsewhere": [{"owner_name": HOSTILE, "pid": 1, "address": HOSTILE}], "queue": u64::MAX, "window_ms": 1e308, "listen_overflows": i64::MIN,
     })
 }
 
