@@ -230,6 +230,26 @@ fn walking_on_keeps_the_gravest_diagnosis_and_notes_the_others_and_a_replay_does
     assert_eq!(timeless(replay(&further, &book)), timeless(further));
 }
 
+#[test]
+fn a_retest_offers_the_former_answer_first_and_asks_nothing_that_was_answered_beforehand() {
+    let mut asking = session(book(WAITS));
+    for (nth, reply) in [Reply::Choice("go".to_owned()), Reply::DontKnow].into_iter().enumerate() {
+        let (_, asked) = answered(&mut asking, &reply);
+        assert_eq!(asked[0].default, (nth == 1).then_some(0), "{nth}");
+        asking.forget_from("a");
+    }
+    assert_eq!(answered(&mut asking, &Reply::DontKnow).1[0].default, None);
+
+    let mut given = session(book(WAITS));
+    given.answer("q", Reply::Choice("go".to_owned()));
+    for _ in 0..2 {
+        let (report, asked) = answered(&mut given, &Reply::DontKnow);
+        assert!(asked.is_empty());
+        assert_eq!(report.steps[1].observation, Some(json!({"answer": "go"})));
+        given.forget_from("a");
+    }
+}
+
 /// Behind `a` three ways to conclude: from what a step there saw, from what was known before, and
 /// because nothing else is left.
 const SORTS: &str = r#"
