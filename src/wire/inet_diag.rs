@@ -37,6 +37,10 @@ pub mod attribute {
 /// The bits of `idiag_ext` for `struct tcp_info` and the buffer memory.
 const DETAILS: u8 = 1 << (attribute::INFO - 1) | 1 << (attribute::SKMEMINFO - 1);
 
+/// The bits of the states 1 to 12. Not 13, sockets that are bound and nothing else: Linux 6.8 lists them
+/// whatever their port.
+const KNOWN: u32 = 0x1ffe;
+
 /// TCP states as the kernel numbers them (`include/net/tcp_states.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -128,10 +132,9 @@ pub struct Query {
 }
 
 impl Query {
-    /// All sockets, without details. Numbers 1 to 12; 13 would be sockets that are bound and do nothing,
-    /// which Linux 6.8 and later list whatever port is asked for.
+    /// All sockets, without details.
     pub const ALL: Query =
-        Query { states: 0x1ffe, local_port: None, peer_port: None, peer: None, detailed: false };
+        Query { states: KNOWN, local_port: None, peer_port: None, peer: None, detailed: false };
 
     /// The payload of the request for one family (`struct inet_diag_req_v2`).
     pub fn encode(&self, v6: bool) -> Vec<u8> {
@@ -372,9 +375,10 @@ mod tests {
         assert_eq!(bytes[..4], [AF_INET6, TCP, 0, 0]);
         assert_eq!(bytes[8..10], 443u16.to_be_bytes());
         assert_eq!(bytes[48..], [0xff; 8]);
+        assert_eq!(query.states & (1 << 13), 0, "bound and nothing else");
         let both = query.encode_both();
         assert_eq!((both.len(), &both[4..52]), (REQUEST + 4, &bytes[8..56]));
-        assert_eq!(both[52..56], 0x1ffe_u32.to_ne_bytes());
+        assert_eq!(both[52..56], KNOWN.to_ne_bytes());
     }
 
     #[test]
