@@ -37,6 +37,10 @@ pub mod attribute {
 /// The bits of `idiag_ext` for `struct tcp_info` and the buffer memory.
 const DETAILS: u8 = 1 << (attribute::INFO - 1) | 1 << (attribute::SKMEMINFO - 1);
 
+/// The bits of the states 1 to 12. Bit 13 asks for sockets that are bound and nothing else (Linux 6.8,
+/// `TCP_BOUND_INACTIVE`): of them the kernel lists all, whatever the port in the request.
+const EVERY_STATE: u32 = 0x1ffe;
+
 /// TCP states as the kernel numbers them (`include/net/tcp_states.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -129,8 +133,13 @@ pub struct Query {
 
 impl Query {
     /// All sockets, without details.
-    pub const ALL: Query =
-        Query { states: u32::MAX, local_port: None, peer_port: None, peer: None, detailed: false };
+    pub const ALL: Query = Query {
+        states: EVERY_STATE,
+        local_port: None,
+        peer_port: None,
+        peer: None,
+        detailed: false,
+    };
 
     /// The payload of the request for one family (`struct inet_diag_req_v2`).
     pub fn encode(&self, v6: bool) -> Vec<u8> {
@@ -373,7 +382,7 @@ mod tests {
         assert_eq!(bytes[48..], [0xff; 8]);
         let both = query.encode_both();
         assert_eq!((both.len(), &both[4..52]), (REQUEST + 4, &bytes[8..56]));
-        assert_eq!(both[52..56], u32::MAX.to_ne_bytes());
+        assert_eq!(both[52..56], EVERY_STATE.to_ne_bytes());
     }
 
     #[test]
