@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::network::Tool;
 use crate::rules::to_port;
 use crate::run::Ran;
 use crate::spread::words;
+use crate::tool::Tool;
 
 /// One fault, or none, and the commands that look at it.
 pub(crate) struct Case {

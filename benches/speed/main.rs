@@ -20,6 +20,7 @@ mod cases;
 mod first_packet;
 mod network;
 mod spread;
+mod tool;
 
 // The fault lab's own modules; the bench needs only a part of them.
 #[allow(dead_code)]
@@ -59,8 +60,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::cases::{Case, Measured};
-use crate::network::{Network, Tool};
+use crate::network::Network;
 use crate::spread::Spread;
+use crate::tool::Tool;
 
 /// How far a median may exceed its bound before `--check` calls it broken: other machines are slower
 /// and busier, and a bench that cries wolf is switched off.

@@ -1,10 +1,9 @@
 //! The network that a command runs in, and running it there.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -14,30 +13,9 @@ use crate::first_packet::Ear;
 use crate::lab::Lab;
 use crate::run::{self, Invocation, Limits, Mode, Ran};
 use crate::servers::{self, Serve};
+use crate::tool::Tool;
 use crate::topology::Topology;
 use crate::wire::Cable;
-
-/// A classic command: its words.
-pub(crate) struct Tool(pub(crate) Vec<&'static str>);
-
-impl Tool {
-    pub(crate) fn name(&self) -> &'static str {
-        self.0[0]
-    }
-
-    pub(crate) fn is_installed(&self) -> bool {
-        // Where `run` looks for commands.
-        ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-            .iter()
-            .any(|folder| Path::new(folder).join(self.name()).exists())
-    }
-}
-
-impl fmt::Display for Tool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(" "))
-    }
-}
 
 /// `c - r1 - r2 - s`, a name server behind `r1`, and the fault of a case.
 pub(crate) struct Network {

@@ -2,6 +2,7 @@
 
 mod check;
 mod diagnose;
+mod runbook;
 
 use std::ffi::OsString;
 use std::io;
@@ -14,14 +15,14 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::cli::nearest::suggestion;
-use crate::cli::runbook::RunbookCommand;
-use crate::cli::{status, terminal};
+use crate::cli::status;
 use crate::model::contact::Contact;
 use crate::model::target::TargetError;
 use crate::render::Format;
 
 pub(super) use check::{CheckArgs, ExitStyle};
 pub(super) use diagnose::{Client, DiagnoseArgs};
+pub(super) use runbook::{Lint, RunbookCommand, Test};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -202,11 +203,13 @@ impl Global {
 pub(super) enum Parsed {
     /// Something to do.
     Run(Box<Args>),
-    /// Help was shown, or a usage error told: the exit status.
-    Ended(u8),
+    /// Help was shown.
+    Shown,
+    /// What is wrong, and the exit status.
+    Refused(String, u8),
 }
 
-/// Reads the command line; shows help or tells what is wrong with it.
+/// Reads the command line; shows help where that is asked for.
 pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
     let error = match Args::try_parse_from(words) {
         Ok(args) => return Parsed::Run(Box::new(args)),
@@ -215,16 +218,13 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                terminal::complain(&format!("error: stdout could not be written: {error}"));
-                Parsed::Ended(status::INCONCLUSIVE)
+                let message = format!("error: stdout could not be written: {error}");
+                Parsed::Refused(message, status::INCONCLUSIVE)
             }
-            _ => Parsed::Ended(status::DONE),
+            _ => Parsed::Shown,
         },
-        _ => {
-            // Plain and sanitised: the message quotes what the user wrote.
-            terminal::complain(&error.render().to_string());
-            Parsed::Ended(status::USAGE)
-        }
+        // Plain text: the message quotes what the user wrote.
+        _ => Parsed::Refused(error.render().to_string(), status::USAGE),
     }
 }
 

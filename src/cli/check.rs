@@ -40,7 +40,7 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> Result<u8, Usage> {
     permits::tell(global, runbooks(&jobs));
     let signal = Cell::new(None);
     let vantage = diagnose::vantage();
-    let progress = Progress::begin(args.quiet, jobs.len(), given);
+    let progress = Progress::begin(global, args.quiet, jobs.len(), given);
     let stream = deliver::Stream::begin(global);
     let result =
         runtime::run(check(&jobs, &limits, &vantage, runtime::interrupt(&signal), |event| {

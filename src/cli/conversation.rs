@@ -25,6 +25,7 @@ pub(super) async fn hold(
 ) -> u8 {
     let prompt = Prompt::new(global);
     let signal = Cell::new(None);
+    let mut before: Option<(Report, Next)> = None;
     loop {
         let progress = Progress::of(global, Some(target));
         let asking = Cell::new(false);
@@ -32,8 +33,10 @@ pub(super) async fn hold(
         let ask = prompt.as_ref().map(|prompt| {
             move |question: Question| async move {
                 shown_by.pause();
+                prompt.forget_typed();
                 asks.set(true);
                 let reply = answer(prompt, &question).await;
+                prompt.say("");
                 asks.set(false);
                 shown_by.resume();
                 reply
@@ -55,10 +58,15 @@ pub(super) async fn hold(
             // What waits for a key may have begun to wait meanwhile.
             prompt.restore();
         }
-        let Some(prompt) = prompt.as_ref().filter(|_| !interrupted && offers(global, &report))
-        else {
+        let Some(prompt) = prompt.as_ref().filter(|_| !interrupted) else { return ended };
+        if let Some((last, next)) = &before {
+            prompt.say("");
+            prompt.say(&compared(last, next, &report));
+        }
+        if !offers(global, &report) {
             return ended;
-        };
+        }
+        prompt.forget_typed();
         let next = tokio::select! {
             biased;
             () = runtime::interrupt(&signal) => {
@@ -67,14 +75,60 @@ pub(super) async fn hold(
             }
             next = menu::ask(prompt, global, session, &check, &report) => next,
         };
-        match next {
+        match &next {
             Next::Stop => return ended,
-            Next::Retest(key) => session.forget_from(&key),
-            Next::Pass(key) => session.pass(&key),
-            Next::Learn(key, outcome) => session.learn(&key, outcome),
+            Next::Retest(key) => session.forget_from(key),
+            Next::Pass(key) => session.pass(key),
+            Next::Learn(key, outcome) => session.learn(key, outcome.clone()),
         }
         // The next report stands apart from the last.
-        let _ = writeln!(io::stderr());
+        prompt.say("");
+        prompt.say(&announced(&next, &report));
+        prompt.say("");
+        before = Some((report, next));
+    }
+}
+
+/// Says what is done next, above what comes of it.
+fn announced(next: &Next, report: &Report) -> String {
+    let step = |key: &str| {
+        let step = report.steps.iter().find(|step| step.id == key);
+        step.map_or_else(|| key.to_owned(), |step| step.title.clone())
+    };
+    match next {
+        Next::Retest(key) => {
+            format!("Retest from here on: {} (what was seen before it is kept)", step(key))
+        }
+        Next::Pass(_) => format!("Continuing behind {}", concluded(report)),
+        Next::Learn(..) => "Again, with what the server sees".to_owned(),
+        Next::Stop => String::new(),
+    }
+}
+
+/// Says how a report differs from the one before.
+fn compared(last: &Report, next: &Next, now: &Report) -> String {
+    let (was, is) = (ended_with(last), ended_with(now));
+    let more = now.findings.iter().any(|one| last.findings.iter().all(|known| known.id != one.id));
+    match next {
+        Next::Pass(_) if was == is && !more => {
+            format!("Behind {} nothing more was found.", concluded(last))
+        }
+        Next::Retest(_) if was == is => format!("Still {is}, as before."),
+        _ if was == is => format!("It stays {is}."),
+        _ => format!("Before: {was}. Now: {is}."),
+    }
+}
+
+fn concluded(report: &Report) -> &str {
+    report.diagnosis.as_ref().map_or("it", |diagnosis| &diagnosis.id)
+}
+
+/// The verdict and the diagnosis of a report.
+fn ended_with(report: &Report) -> String {
+    let verdict = report.verdict.name().to_uppercase();
+    match &report.diagnosis {
+        Some(diagnosis) => format!("{verdict} {}", diagnosis.id),
+        None => verdict,
     }
 }
 

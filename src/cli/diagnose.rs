@@ -50,9 +50,7 @@ pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
         session.linger();
     }
     for (step, reply) in answers {
-        if let Some(outcome) = reply.outcome() {
-            session.learn(&step, outcome);
-        }
+        session.answer(&step, reply);
     }
     if let Some(file) = &args.server_report {
         other_end::given(&mut session, file, &target)?;

@@ -19,7 +19,7 @@ use crate::probe::{REGISTRY, Spec};
 use crate::render::manual::{self, Part};
 use crate::render::{Format, remedy_place, write_json};
 use crate::runbook::code::Code;
-use crate::runbook::{Catalogue, Entry};
+use crate::runbook::{Catalogue, Entry, builtin};
 
 /// A page in both forms.
 struct Page {
@@ -113,7 +113,12 @@ fn unknown(id: &str, catalogue: &Catalogue, spec: Option<&Spec>) -> Usage {
         let fields = result.fields.into_iter().chain(args.fields);
         known.extend(fields.map(|field| format!("{}.{}", spec.id, field.name)));
     }
-    let help = match nearest(id, known.iter().map(String::as_str)) {
+    let last = |known: &&String| known.rsplit('.').next().is_some_and(|last| last == id);
+    let close = || nearest(id, known.iter().map(String::as_str)).map(str::to_owned);
+    let help = match known.iter().find(last).cloned().or_else(close) {
+        _ if builtin::RUNBOOKS.iter().any(|(name, _)| *name == id) => {
+            format!("{id} is a runbook: tcpdoctor runbook show {id}")
+        }
         Some(name) => format!("did you mean {name}?"),
         None => match spec {
             Some(spec) => format!("tcpdoctor explain {} lists the fields of that probe", spec.id),
@@ -223,10 +228,7 @@ fn parameter(known: &Known) -> Page {
 fn field(spec: &Spec, path: &str) -> Option<Page> {
     let (args, result) = ((spec.args)(), (spec.result)());
     let field = lookup(&result, path).or_else(|| lookup(&args, path))?;
-    let mut parts = vec![
-        Part::Heading(format!("{}.{path}: {}", spec.id, field.ty.name())),
-        Part::Text(meaning(&field)),
-    ];
+    let mut parts = vec![Part::Heading(format!("{}.{path}", spec.id)), Part::Text(meaning(&field))];
     if let Some(words) = words(&field.ty) {
         parts.push(Part::Heading("Its words".to_owned()));
         parts.extend(words);

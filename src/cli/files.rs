@@ -259,6 +259,12 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
+/// Says whether this user may not look into a folder that is, or may be, there.
+pub(super) fn is_closed(folder: &Path) -> bool {
+    let listed = fs::read_dir(folder);
+    listed.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
 /// Lists the names of the files in a folder, sorted; a folder that is not there has none.
 ///
 /// # Errors

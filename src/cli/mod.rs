@@ -4,6 +4,7 @@
 
 mod answers;
 mod args;
+mod canvas;
 mod check;
 mod conversation;
 mod deliver;
@@ -41,7 +42,11 @@ use crate::model::check::Alarm;
 pub fn main() -> ExitCode {
     let args = match args::parse(std::env::args_os()) {
         Parsed::Run(args) => args,
-        Parsed::Ended(status) => return ExitCode::from(status),
+        Parsed::Shown => return ExitCode::SUCCESS,
+        Parsed::Refused(message, status) => {
+            terminal::complain(&message);
+            return ExitCode::from(status);
+        }
     };
     let global = &args.global;
     let ended = match &args.command {

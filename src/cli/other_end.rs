@@ -1,18 +1,19 @@
 //! What the server sees of its port: read from a file, or pasted while this machine keeps knocking.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::cli::files;
 use crate::cli::menu::Next;
 use crate::cli::prompt::{Given, Prompt};
 use crate::cli::usage::{Usage, quoted};
-use crate::engine::other_end::{Here, accept, knock};
+use crate::engine::other_end::{Here, Refused, accept, knock, mark};
 use crate::engine::{Question, Session, ask};
 use crate::model::outcome::Outcome;
 use crate::model::report::{Report, TargetEntry};
 use crate::model::server_report::{ServerReport, decode};
-use crate::sys::clock;
+use crate::sys::{clock, egress};
 
 /// Larger than any report; a bound all the same.
 const MOST_BYTES: u64 = 64 << 20;
@@ -35,19 +36,23 @@ pub(super) fn given(session: &mut Session, file: &str, target: &TargetEntry) -> 
         Usage::new(format!("the server's report {shown} cannot be read: {why}"))
             .help("name a file that --format code or --format json wrote on the server")
     })?;
-    let refused = |why: String| {
-        Usage::new(format!("the server's report {shown} is not taken: {why}")).help(format!(
-            "run on the server: tcpdoctor diagnose :{} --format code",
-            target.port.unwrap_or_default()
-        ))
-    };
-    let server = parse(&bytes).map_err(refused)?;
+    let address = target.host.as_ref().and_then(|host| host.parse::<IpAddr>().ok());
+    let source = address.and_then(egress::toward).and_then(|egress| egress.source);
     let here = Here {
         port: target.port,
-        address: target.host.clone().filter(|host| host.parse::<std::net::IpAddr>().is_ok()),
+        address: target.host.clone().filter(|_| address.is_some()),
+        source: source.map(|source| source.to_string()),
         now: clock::utc_now(),
         ..Here::default()
     };
+    let refused = |refused: Refused| {
+        let client = refused.client.or_else(|| here.source.clone());
+        let client = client.map_or_else(String::new, |client| format!(" --client {client}"));
+        let port = target.port.unwrap_or_default();
+        Usage::new(format!("the server's report {shown} is not taken: {}", refused.why))
+            .help(format!("run on the server: tcpdoctor diagnose :{port}{client} --format code"))
+    };
+    let server = parse(&bytes).map_err(|why| refused(why.into()))?;
     let server = accept(server, &here).map_err(refused)?;
     for step in steps {
         session.learn(&step, seen(&server));
@@ -80,7 +85,7 @@ fn seen(server: &ServerReport) -> Outcome {
 /// Shows the command to run there and takes what it prints; `None` when the user goes back.
 pub(super) async fn ask(prompt: &Prompt, question: &Question, report: &Report) -> Option<Next> {
     let mut here = Here::of(report);
-    here.knocking_since = Some(clock::utc_now());
+    (here.knocking_since, here.mark) = (Some(clock::utc_now()), Some(mark()));
     let (address, port) = (here.address.clone().unwrap_or_default(), here.port.unwrap_or_default());
     prompt.say("");
     if let Some(why) = &question.why {
@@ -91,35 +96,60 @@ pub(super) async fn ask(prompt: &Prompt, question: &Question, report: &Report) -
         report.target.input
     ));
     prompt.say("");
-    prompt.command(question.command.as_deref().unwrap_or_default());
+    let command = question.command.clone().unwrap_or_default();
+    prompt.command(&command);
     prompt.say("");
     prompt.say("Then paste what it prints (Enter ends it, Esc goes back).");
     loop {
         let given = tokio::select! {
             given = prompt.paste() => given,
-            () = knock(&address, port) => Given::Nothing,
+            () = knock(&address, port, here.mark) => Given::Nothing,
         };
         let Given::Answer(text) = given else { return None };
         here.now = clock::utc_now();
         let taken = decode(&text)
-            .map_err(|refusal| refusal.to_string())
+            .map_err(|refusal| Refused::from(refusal.to_string()))
             .and_then(|server| accept(server, &here));
         match taken {
             Ok(server) => {
                 prompt.say(&format!("Taken. {}", server.brief()));
                 return Some(Next::Learn(question.key.clone(), seen(&server)));
             }
-            Err(why) => {
+            Err(Refused { why, client }) => {
                 prompt.say(&format!("That is not taken: {why}."));
+                if let Some(client) = client {
+                    prompt.say("");
+                    prompt.command(&for_client(&command, &client));
+                    prompt.say("");
+                }
                 prompt.say("Paste it again (Esc, or Enter on an empty line, goes back).");
             }
         }
     }
 }
 
+/// The command with another client in it.
+fn for_client(command: &str, client: &str) -> String {
+    let mut words: Vec<&str> = command.split_whitespace().collect();
+    if let Some(at) = words.iter().position(|word| *word == "--client")
+        && let Some(word) = words.get_mut(at + 1)
+    {
+        *word = client;
+    }
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_is_told_again_with_another_client() {
+        let command = "tcpdoctor diagnose :80 --client 10.1.0.2 --format code";
+        let other = "tcpdoctor diagnose :80 --client 192.0.2.9 --format code";
+        assert_eq!(for_client(command, "192.0.2.9"), other);
+        assert_eq!(for_client("a --client", "b"), "a --client");
+    }
     use crate::model::server_report::MOST_TEXT;
 
     #[test]

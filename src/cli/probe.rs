@@ -57,7 +57,8 @@ pub(super) fn run(
             let addresses = resolve(name, global).await?;
             place(&mut args, &record, addresses);
         }
-        progress.started(spec.id, &format!("Run {}", spec.id));
+        progress
+            .started(spec.id, &target.as_ref().map_or_else(String::new, Target::without_secrets));
         Ok((spec.run(Value::Object(args.clone())).await, args))
     };
     let bounded = async {

@@ -6,13 +6,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::args::Global;
+use crate::cli::canvas;
 use crate::cli::ladder::Ladder;
 use crate::cli::terminal::{self, Screen};
 use crate::engine::Event;
-use crate::model::layer::Layer;
 use crate::render::{Style, live, sanitise};
 
 /// A run that is over by then shows no progress at all, so that nothing flickers.
@@ -34,7 +34,7 @@ pub(super) struct Progress {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    global: Looks,
+    looks: Looks,
 }
 
 /// What the painter needs of the command line.
@@ -75,7 +75,7 @@ impl Progress {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
-            global: Looks { head, style: style.clone() },
+            looks: Looks { head, style: style.clone() },
         });
         let paints: Option<fn(&Shared)> = match screen {
             Screen::Live => Some(draw),
@@ -96,15 +96,20 @@ impl Progress {
 
     /// Takes note of what happens.
     pub(super) fn event(&self, event: Event<'_>) {
-        let line = self.shared.lock().ladder.event(event, &self.style);
-        if let Some(line) = line.filter(|_| self.told) {
-            say(&line);
+        let settled = self.shared.lock().ladder.event(event);
+        if let Some(settled) = settled.filter(|_| self.told) {
+            say(&settled.line(&self.style));
         }
     }
 
-    /// Takes note of a probe that starts.
-    pub(super) fn started(&self, step: &str, title: &str) {
-        self.shared.lock().ladder.start(step, title, Layer::Vantage, false);
+    /// Takes note of a probe that starts on its own.
+    pub(super) fn started(&self, probe: &str, title: &str) {
+        self.shared.lock().ladder.start(probe, probe, title, false);
+    }
+
+    /// How it looks in the window as it is now.
+    fn now(&self) -> Style {
+        Style { width: terminal::error_size().1, ..self.style.clone() }
     }
 
     /// Leaves the terminal to a question: what has settled stays above it.
@@ -118,7 +123,7 @@ impl Progress {
                 let waited = self.shared.changed.wait_while(state, |state| !state.clear);
                 state = waited.unwrap_or_else(PoisonError::into_inner);
             }
-            state.ladder.take_settled()
+            state.ladder.take_settled(&self.now())
         };
         if !self.told {
             lines.iter().for_each(|line| say(line));
@@ -137,12 +142,13 @@ impl Progress {
         self.shared.lock().ended = true;
         self.shared.changed.notify_all();
         let live = self.painter.is_some() && !self.told;
+        let style = self.now();
         if let Some(painter) = self.painter {
             // A painter that panicked has nothing left to remove.
             let _ = painter.join();
         }
         if stays && live && terminal::is_error_terminal() {
-            let lines = self.shared.lock().ladder.take_settled();
+            let lines = self.shared.lock().ladder.take_settled(&style);
             lines.iter().for_each(|line| say(line));
         }
     }
@@ -165,7 +171,7 @@ fn next(shared: &Shared, pause: Duration) -> MutexGuard<'_, State> {
 fn draw(shared: &Shared) {
     let mut pause = QUIET;
     // Made when there is something to draw, and made anew after it was cleared.
-    let mut shown: Option<Shown> = None;
+    let mut bar: Option<ProgressBar> = None;
     for beat in 0.. {
         let mut state = next(shared, pause);
         pause = FRAME;
@@ -174,14 +180,14 @@ fn draw(shared: &Shared) {
         }
         if state.paused {
             if !state.clear {
-                clear(shown.take());
+                clear(bar.take());
                 state.clear = true;
                 shared.changed.notify_all();
             }
             continue;
         }
         let (rows, columns) = terminal::error_size();
-        let style = Style { width: columns, ..shared.global.style.clone() };
+        let style = Style { width: columns, ..shared.looks.style.clone() };
         let mut lines = state.ladder.lines(beat, &style);
         drop(state);
         if lines.is_empty() {
@@ -190,24 +196,19 @@ fn draw(shared: &Shared) {
         // What does not fit above the cursor cannot be taken back.
         let most = rows.saturating_sub(4).max(1);
         lines.drain(..lines.len().saturating_sub(most));
-        if let Some(head) = &shared.global.head {
+        if let Some(head) = &shared.looks.head {
             let head = format!("{} {head}", live::turn(beat, &style));
-            let head = console::truncate_str(&head, columns.saturating_sub(1), "").into_owned();
-            lines.splice(0..0, [head, String::new()]);
+            let head = console::truncate_str(&head, columns, "").into_owned();
+            lines.splice(0..0, [head, canvas::BLANK.to_owned()]);
         }
-        if let Some(before) = shown.as_ref().filter(|before| before.columns > columns) {
-            before.reflowed(columns);
-        }
-        let widths = lines.iter().map(|line| console::measure_text_width(line)).collect();
-        let bar = shown.map_or_else(bar, |shown| shown.bar);
-        bar.set_message(lines.join("\n"));
-        shown = Some(Shown { bar, columns, widths });
+        bar.get_or_insert_with(ladder_bar).set_message(lines.join("\n"));
     }
-    clear(shown);
+    clear(bar);
 }
 
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(30));
+/// A bar whose text is the whole ladder.
+fn ladder_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, canvas::target(20));
     // The template is a constant; the plain one serves as well if it were ever refused.
     if let Ok(style) = ProgressStyle::with_template("{msg}") {
         bar.set_style(style);
@@ -215,28 +216,9 @@ fn bar() -> ProgressBar {
     bar
 }
 
-/// What stands on the screen.
-struct Shown {
-    bar: ProgressBar,
-    columns: usize,
-    widths: Vec<usize>,
-}
-
-impl Shown {
-    /// Clears what a terminal has broken into more rows when it became narrower, and goes back to where
-    /// the cursor is thought to be.
-    fn reflowed(&self, columns: usize) {
-        let rows = |width: &usize| width.div_ceil(columns.max(1)).max(1);
-        let above = self.widths.iter().map(rows).sum::<usize>().saturating_sub(1);
-        let below = self.widths.len().saturating_sub(1);
-        let up = if above > 0 { format!("\u{1b}[{above}A") } else { String::new() };
-        let _ = write!(io::stderr(), "\r{up}\u{1b}[J{}", "\n".repeat(below));
-    }
-}
-
-fn clear(shown: Option<Shown>) {
-    if let Some(shown) = shown {
-        shown.bar.finish_and_clear();
+fn clear(bar: Option<ProgressBar>) {
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
     }
 }
 
@@ -254,8 +236,8 @@ fn tell(shared: &Shared) {
         }
         let slow = state.ladder.slow(SLOW_MS);
         drop(state);
-        for (layer, title) in slow {
-            say(&format!("... {}: {}", layer.name(), sanitise::prose(&title)));
+        for (name, title) in slow {
+            say(&format!("... {name}: {}", sanitise::prose(&title)));
         }
     }
 }

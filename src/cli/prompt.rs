@@ -4,12 +4,14 @@
 //! numbered and a line is read. What waits for a key cannot be cancelled: when a signal comes the
 //! caller gives the terminal its modes back ([`Prompt::restore`]) and ends the process.
 
+mod line;
+
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
 use console::Term;
+use dialoguer::Select;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
-use dialoguer::{Input, Select};
 
 use crate::cli::args::Global;
 use crate::cli::paste::{Fed, MARK, Paste, UNMARK};
@@ -79,16 +81,24 @@ impl Prompt {
         }
     }
 
-    /// Returns how text looks here.
-    pub(super) fn style(&self) -> &Style {
-        &self.style
+    /// Throws away what was typed before anything was asked: an impatient Enter is no answer. A script that
+    /// feeds a dumb terminal may have written its answers already.
+    pub(super) fn forget_typed(&self) {
+        if self.rich {
+            tty::forget_typed();
+        }
+    }
+
+    /// Returns how text looks here, in the window as it is now.
+    pub(super) fn style(&self) -> Style {
+        Style { width: terminal::error_size().1, ..self.style.clone() }
     }
 
     /// Says something, wrapped and harmless.
     pub(super) fn say(&self, text: &str) {
         let mut out = Vec::new();
         // A vector takes everything.
-        let _ = crate::render::manual::paragraph(text, &self.style, &mut out);
+        let _ = crate::render::manual::paragraph(text, &self.style(), &mut out);
         let _ = io::stderr().write_all(&out);
     }
 
@@ -105,9 +115,10 @@ impl Prompt {
         items: &[String],
         default: usize,
     ) -> Given<usize> {
+        let width = self.style().width;
         let clean = |text: &str, room: usize| {
             let text = sanitise::prose(text);
-            console::truncate_str(&text, self.style.width.saturating_sub(room), "...").into_owned()
+            console::truncate_str(&text, width.saturating_sub(room), "...").into_owned()
         };
         // A line that the terminal breaks could not be redrawn.
         let items: Vec<String> = items.iter().map(|item| clean(item, 6)).collect();
@@ -132,23 +143,33 @@ impl Prompt {
         .await
     }
 
-    /// Lets the user write a line; Enter takes `initial`.
-    pub(super) async fn line(&self, prompt: &str, initial: &str) -> Given<String> {
-        let (rich, theme) = (self.rich, self.theme());
-        let (prompt, initial) = (prompt.to_owned(), initial.to_owned());
+    /// As [`Prompt::pick`], with a way back as the last item; `None` when the user takes it.
+    pub(super) async fn pick_or_back(
+        &self,
+        prompt: &str,
+        items: &[String],
+        default: usize,
+    ) -> Option<usize> {
+        let mut all = items.to_vec();
+        all.push("Back".to_owned());
+        self.pick(prompt, &all, default).await.answer().filter(|picked| *picked < items.len())
+    }
+
+    /// Lets the user write a line; Enter on an empty one takes `proposed`.
+    pub(super) async fn line(&self, prompt: &str, proposed: &str) -> Given<String> {
+        let back = if self.rich { "Esc" } else { "Ctrl-D" };
+        self.say(&format!("Enter takes {proposed}, {back} goes back."));
+        let (rich, theme, width) = (self.rich, self.theme(), self.style().width);
+        let (prompt, proposed) = (prompt.to_owned(), proposed.to_owned());
         self.on_a_thread(Keys::All, move || match rich {
-            true => {
-                let input = Input::with_theme(&*theme).with_prompt(prompt).default(initial);
-                match input.interact_text() {
-                    Ok(line) => Ok(Given::Answer(line)),
-                    Err(dialoguer::Error::IO(error)) => Err(error),
-                }
-            }
+            true => line::edit(&*theme, &prompt, &proposed, width),
             false => {
-                let _ = write!(io::stderr(), "{prompt} [{initial}]: ");
+                let mut err = io::stderr();
+                write!(err, "{prompt}: ")?;
+                err.flush()?;
                 Ok(match read_line()? {
                     None => Given::Nobody,
-                    Some(line) if line.is_empty() => Given::Answer(initial),
+                    Some(line) if line.is_empty() => Given::Answer(proposed),
                     Some(line) => Given::Answer(line),
                 })
             }
@@ -193,8 +214,8 @@ impl Prompt {
         .await
     }
 
-    /// Runs what waits for a key; an error is taken as the end of the input, but for Ctrl-C, whose signal
-    /// is on its way.
+    /// Runs what waits for a key; an error is taken as the end of the input. Ctrl-C and a terminal that has
+    /// gone away end the run by a signal, which is on its way then.
     ///
     /// The terminal listens before the thread starts: a Ctrl-C that comes in between would end the run
     /// while the thread still changes the modes.
@@ -208,16 +229,13 @@ impl Prompt {
             // Without these modes keys are read all the same.
             let _ = modes.listen(keys == Keys::Text);
         }
-        let given = match tokio::task::spawn_blocking(work).await {
-            Ok(Ok(given)) => given,
-            Ok(Err(error)) => {
-                if error.kind() == io::ErrorKind::Interrupted {
-                    tokio::time::sleep(SIGNAL).await;
-                }
-                Given::Nobody
-            }
-            Err(_) => Given::Nobody,
-        };
+        let worked = tokio::task::spawn_blocking(work).await;
+        let interrupted = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
+        let stopped = matches!(&worked, Ok(Err(error)) if interrupted(error));
+        if stopped || self.modes.is_some() && Modes::of_stdin().is_none() {
+            tokio::time::sleep(SIGNAL).await;
+        }
+        let given = worked.ok().and_then(Result::ok).unwrap_or(Given::Nobody);
         if let Some(modes) = modes {
             modes.restore();
         }

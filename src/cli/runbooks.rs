@@ -193,6 +193,8 @@ fn folders(variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from("runbooks")];
     folders.extend(config.map(|config| config.join("tcpdoctor/runbooks")));
     folders.push(PathBuf::from("/etc/tcpdoctor/runbooks"));
+    // Where HOME is another user's, as under sudo or setpriv, his runbooks are not ours.
+    folders.retain(|folder| !files::is_closed(folder));
     folders
 }
 

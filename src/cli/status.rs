@@ -1,6 +1,7 @@
 //! The exit status, computed once from the result.
 
-use crate::model::check::{Check, Outcome};
+use crate::model::check::Check;
+use crate::model::expect::Judgement;
 
 /// Healthy, degraded, as expected, or simply done.
 pub(super) const DONE: u8 = 0;
@@ -16,9 +17,9 @@ pub(super) fn of(check: &Check, signal: Option<u8>) -> u8 {
     let any = |outcome| check.count(outcome) > 0;
     if signal.is_some() {
         ended_by(signal)
-    } else if any(Outcome::Failed) {
+    } else if any(Judgement::Failed) {
         FAULT
-    } else if any(Outcome::Error) || any(Outcome::Skipped) {
+    } else if any(Judgement::Error) || any(Judgement::Skipped) {
         INCONCLUSIVE
     } else {
         DONE
@@ -38,10 +39,10 @@ mod tests {
     fn every_outcome_has_its_status_and_a_signal_has_its_own() {
         let cases = [
             (vec![], 0),
-            (vec![Outcome::Passed], 0),
-            (vec![Outcome::Passed, Outcome::Failed, Outcome::Error], 1),
-            (vec![Outcome::Passed, Outcome::Error], 3),
-            (vec![Outcome::Passed, Outcome::Skipped], 3),
+            (vec![Judgement::Passed], 0),
+            (vec![Judgement::Passed, Judgement::Failed, Judgement::Error], 1),
+            (vec![Judgement::Passed, Judgement::Error], 3),
+            (vec![Judgement::Passed, Judgement::Skipped], 3),
         ];
         for (outcomes, status) in cases {
             let check = Check::sample(&outcomes);

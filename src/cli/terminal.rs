@@ -1,9 +1,12 @@
 //! What the terminal can show, and messages to the user.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use crate::cli::args::{Colour, Global};
 use crate::render::{Style, sanitise};
+use crate::sys::ssh_line::SshLine;
+use crate::sys::tty;
 
 /// What stderr can show while a run is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,48 +44,70 @@ pub(super) fn attended(global: &Global) -> bool {
     !global.no_input && io::stdin().is_terminal() && is_error_terminal()
 }
 
-/// Whether lines that were written can be written over: not on a dumb terminal, in the log of a build,
-/// or where the window has no size, as in a recording.
+/// Whether a terminal shows plain text only: a dumb one, the log of a build, a recording.
+fn is_bare() -> bool {
+    static BARE: OnceLock<bool> = OnceLock::new();
+    *BARE.get_or_init(|| {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        dumb || is_set("CI") || tty::is_recorded()
+    })
+}
+
+/// Whether lines that were written can be written over: not on a bare terminal, where the window has no
+/// size, or over a slow SSH connection.
 pub(super) fn can_redraw() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-    let build = is_set("CI");
-    let size = console::Term::stderr().size_checked();
-    !dumb && !build && size.is_some_and(|(rows, columns)| rows > 0 && columns > 0)
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        let line = || std::env::var("SSH_CONNECTION").ok().and_then(|name| SshLine::named(&name));
+        !is_bare() && size(&console::Term::stderr()).is_some() && !line().is_some_and(is_slow)
+    })
+}
+
+/// Returns rows and columns; a recording may have none.
+fn size(terminal: &console::Term) -> Option<(usize, usize)> {
+    let size = terminal.size_checked().filter(|(rows, columns)| *rows > 0 && *columns > 0);
+    size.map(|(rows, columns)| (usize::from(rows), usize::from(columns)))
+}
+
+/// Whether frames would pile up: a keystroke's echo takes longer than this, or more than a screen is
+/// still on its way.
+fn is_slow(line: SshLine) -> bool {
+    const ROUND_TRIP_MS: f64 = 400.0;
+    const SCREEN: u32 = 8192;
+    line.waiting > SCREEN || line.rtt_ms.is_some_and(|rtt| rtt > ROUND_TRIP_MS)
 }
 
 /// Returns the rows and columns of the terminal on stderr.
 pub(super) fn error_size() -> (usize, usize) {
-    let size =
-        console::Term::stderr().size_checked().filter(|(rows, columns)| *rows > 0 && *columns > 0);
-    size.map_or((24, 80), |(rows, columns)| (usize::from(rows), usize::from(columns)))
+    size(&console::Term::stderr()).unwrap_or((24, 80))
 }
 
 /// Returns the style of what goes to stdout.
 pub(super) fn style(global: &Global) -> Style {
-    let terminal = io::stdout().is_terminal();
-    let size = console::Term::stdout().size_checked().filter(|(_rows, columns)| *columns > 0);
-    let width = size.filter(|_| terminal).map_or(80, |(_rows, columns)| usize::from(columns));
-    let colour = if global.plain {
-        global.color == Colour::Always
-    } else {
-        colour(global.color, terminal, is_set)
-    };
-    Style { colour, unicode: marks(global), width, verbose: global.verbose }
+    let size = size(&console::Term::stdout()).filter(|_| is_terminal());
+    let width = size.map_or(80, |(_rows, columns)| columns);
+    Style {
+        colour: colours(global, size.is_some() && !is_bare()),
+        unicode: marks(global),
+        width,
+        verbose: global.verbose,
+    }
 }
 
 /// Returns the style of what goes to stderr.
 pub(super) fn error_style(global: &Global) -> Style {
-    let terminal = is_error_terminal();
-    let colours = if global.plain {
-        global.color == Colour::Always
-    } else {
-        colour(global.color, terminal, is_set)
-    };
     Style {
-        colour: colours && can_redraw(),
+        colour: colours(global, is_error_terminal() && can_redraw()),
         unicode: marks(global),
         width: error_size().1,
         verbose: global.verbose,
+    }
+}
+
+fn colours(global: &Global, shows: bool) -> bool {
+    match global.plain {
+        true => global.color == Colour::Always,
+        false => colour(global.color, shows, is_set),
     }
 }
 
@@ -100,16 +125,12 @@ pub(super) fn file_style(global: &Global) -> Style {
     Style { verbose: global.verbose, ..Style::plain(80) }
 }
 
-/// Decides about colours: the flag first, then `NO_COLOR` (no-color.org), then the terminal.
-pub(super) fn colour(flag: Colour, terminal: bool, is_set: impl Fn(&str) -> bool) -> bool {
+/// Decides about colours: the flag first, then `NO_COLOR` (no-color.org), then what the terminal shows.
+fn colour(flag: Colour, shows: bool, is_set: impl Fn(&str) -> bool) -> bool {
     match flag {
         Colour::Always => true,
         Colour::Never => false,
-        Colour::Auto => {
-            terminal
-                && !is_set("NO_COLOR")
-                && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-        }
+        Colour::Auto => shows && !is_set("NO_COLOR"),
     }
 }
 
@@ -143,6 +164,13 @@ mod tests {
         assert!(!colour(Colour::Auto, false, |_| false));
         assert!(colour(Colour::Always, false, |_| true));
         assert!(!colour(Colour::Never, true, |_| false));
+    }
+
+    #[test]
+    fn a_line_is_slow_by_its_round_trip_or_by_what_waits_on_it() {
+        let line = |rtt_ms, waiting| is_slow(SshLine { rtt_ms, waiting });
+        assert!(!line(Some(280.0), 4000) && !line(None, 0));
+        assert!(line(Some(700.0), 0) && line(Some(20.0), 100_000));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The trees that a page shows.
 
 use crate::cli::args::Global;
-use crate::model::check::{Check, Outcome};
+use crate::model::check::Check;
+use crate::model::expect::Judgement;
 use crate::render::Format;
 use crate::runbook::{Runbook, drawing};
 
@@ -22,7 +23,7 @@ pub(super) fn draw<'a>(
     let few = check.results.len() <= FEW;
     for (result, runbook) in check.results.iter_mut().zip(runbooks) {
         let Some(report) = &result.report else { continue };
-        if few || result.outcome != Outcome::Passed {
+        if few || result.outcome != Judgement::Passed {
             let mut tree = drawing::graph(runbook);
             tree.mark(report);
             result.tree = Some(tree);

@@ -24,6 +24,19 @@ pub struct Question {
     pub default: Option<usize>,
 }
 
+impl Question {
+    /// Offers first what was answered before.
+    pub(super) fn offer(&mut self, said: &Reply) {
+        match said {
+            Reply::Choice(choice) => {
+                self.default = self.choices.iter().position(|known| known == choice);
+            }
+            Reply::DontKnow => self.default = None,
+            Reply::Nobody => {}
+        }
+    }
+}
+
 /// What came of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {

@@ -20,7 +20,8 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::engine::{Permit, Plan, run};
-use crate::model::check::{Check, CheckResult, Defined, Outcome, SCHEMA};
+use crate::model::check::{Check, CheckResult, Defined, SCHEMA};
+use crate::model::expect::Judgement;
 use crate::model::expect::{Expect, FailOn, judge};
 use crate::model::report::{Report, TargetEntry, Tool, Vantage};
 use crate::runbook::Runbook;
@@ -163,7 +164,7 @@ struct Book<'a> {
 impl Book<'_> {
     fn enter(&mut self, nth: usize, result: CheckResult) -> Result<(), Stop> {
         (self.on_event)(Event::Ended(&result));
-        let bad = matches!(result.outcome, Outcome::Failed | Outcome::Error);
+        let bad = matches!(result.outcome, Judgement::Failed | Judgement::Error);
         let name = (bad && self.fail_fast).then(|| result.name.clone());
         self.results[nth] = Some(result);
         name.map_or(Ok(()), |name| Err(Stop::Failed(name)))
@@ -190,7 +191,7 @@ fn skipped(job: &Job, why: &str) -> CheckResult {
         labels: job.labels.clone(),
         target: job.target.input.clone(),
         expect: job.expect.to_string(),
-        outcome: Outcome::Skipped,
+        outcome: Judgement::Skipped,
         problems: vec![why.to_owned()],
         attempts: 0,
         duration_ms: None,
@@ -205,7 +206,7 @@ fn skipped(job: &Job, why: &str) -> CheckResult {
 /// expected by name, nothing can be said then.
 fn unconfirmed(job: &Job, mut held: CheckResult) -> CheckResult {
     if !job.expect.diagnosis.is_empty() {
-        held.outcome = Outcome::Error;
+        held.outcome = Judgement::Error;
         held.problems = vec![crowd::NOT_CONFIRMED.to_owned()];
     }
     held
@@ -269,7 +270,7 @@ impl Course<'_> {
             };
             result = self.judged(job, result, report);
             result.crowded = company && crowd::may_have_swayed(&result);
-            let Some(retry) = job.retry.filter(|_| result.outcome != Outcome::Passed) else {
+            let Some(retry) = job.retry.filter(|_| result.outcome != Judgement::Passed) else {
                 return result;
             };
             let next = clock::now() + retry.interval;
@@ -394,7 +395,7 @@ mod tests {
     }
 
     /// What an interrupted check says of a target whose result waits to be confirmed alone.
-    fn interrupted(job: &Job, held: Option<Outcome>) -> (CheckResult, usize) {
+    fn interrupted(job: &Job, held: Option<Judgement>) -> (CheckResult, usize) {
         let mut told = 0;
         let mut on_event = |_: Event<'_>| told += 1;
         let held = held.map(|outcome| CheckResult {
@@ -416,22 +417,22 @@ mod tests {
 
     #[test]
     fn an_interrupt_does_not_lose_what_waits_to_be_confirmed() {
-        let (result, told) = interrupted(&job(&[]), Some(Outcome::Failed));
-        assert_eq!((result.outcome, result.attempts, told), (Outcome::Failed, 1, 1));
+        let (result, told) = interrupted(&job(&[]), Some(Judgement::Failed));
+        assert_eq!((result.outcome, result.attempts, told), (Judgement::Failed, 1, 1));
         assert_eq!(result.problems, ["10 SYNs, no answer"]);
         assert!(result.crowded, "it says that it was not confirmed");
     }
 
     #[test]
     fn a_diagnosis_that_is_expected_by_name_does_not_pass_unconfirmed() {
-        let (result, _) = interrupted(&job(&["tcp.timeout_filtered"]), Some(Outcome::Passed));
-        assert_eq!((result.outcome, result.problems.len()), (Outcome::Error, 1));
+        let (result, _) = interrupted(&job(&["tcp.timeout_filtered"]), Some(Judgement::Passed));
+        assert_eq!((result.outcome, result.problems.len()), (Judgement::Error, 1));
     }
 
     #[test]
     fn what_was_not_looked_at_is_skipped() {
         let (result, told) = interrupted(&job(&[]), None);
-        assert_eq!((result.outcome, result.attempts, told), (Outcome::Skipped, 0, 1));
+        assert_eq!((result.outcome, result.attempts, told), (Judgement::Skipped, 0, 1));
         assert_eq!(result.problems, ["interrupted"]);
     }
 }

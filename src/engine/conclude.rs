@@ -109,9 +109,13 @@ fn words_of(
     if let Some(target) = names.values.get("target") {
         with.insert("target".to_owned(), target.clone());
     }
-    with.entry("machine").or_insert(Value::Null);
+    let entry = catalogue.find(id);
+    let optional = entry.iter().flat_map(|entry| &entry.optional).map(String::as_str);
+    for name in optional.chain(["machine"]) {
+        with.entry(name).or_insert(Value::Null);
+    }
     let with = Bindings { values: with };
-    match catalogue.find(id) {
+    match entry {
         Some(entry) => fill(entry, &with),
         None => wordless(id),
     }

@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 use crate::engine::ask::{Question, Reply};
 use crate::engine::effect;
-use crate::engine::facts::{Fact, Facts, Timing, base_bindings};
+use crate::engine::fact::{Fact, Timing};
+use crate::engine::facts::{Facts, base_bindings};
 use crate::engine::permit::Permit;
 use crate::engine::report::{Frame, assemble, visited};
 use crate::engine::walk::{Early, Effect, End, Need, Walk, walk};
@@ -54,6 +55,11 @@ pub enum Event<'a> {
         /// Whether it was started before its turn.
         early: bool,
     },
+    /// The walk has come to a step whose probe was started before its turn and still runs.
+    Due {
+        /// The step's key.
+        step: &'a str,
+    },
     /// A probe finished.
     Finished {
         /// The step's key.
@@ -89,6 +95,10 @@ pub struct Session {
     started_at: String,
     /// How long was worked so far, without the time that the user took.
     worked: Duration,
+    /// What was answered beforehand: it holds for every walk.
+    given: BTreeMap<String, Reply>,
+    /// What the user answered last, offered first when a walk comes by the question again.
+    said: BTreeMap<String, Reply>,
     /// The question about the other end that the last walk came by and nobody has answered.
     other_end: Option<Question>,
     /// Whether probes that were started early are waited for, though the walk does not need them.
@@ -106,6 +116,8 @@ impl Session {
             facts,
             started_at: clock::utc_now(),
             worked: Duration::ZERO,
+            given: BTreeMap::new(),
+            said: BTreeMap::new(),
             other_end: None,
             lingers: false,
         }
@@ -117,17 +129,29 @@ impl Session {
         self.lingers = true;
     }
 
-    /// Takes in what a step saw, before the walk comes to it: an answer, a server's report.
+    /// Takes in an answer that was given beforehand.
+    pub fn answer(&mut self, key: &str, reply: Reply) {
+        if let Some(outcome) = reply.clone().outcome() {
+            self.learn(key, outcome);
+            self.given.insert(key.to_owned(), reply);
+        }
+    }
+
+    /// Takes in what a step saw, before the walk comes to it: a server's report.
     pub fn learn(&mut self, key: &str, outcome: Outcome) {
         self.facts.add(key, Fact { args: None, outcome, timing: None });
     }
 
-    /// Forgets what a step saw and all that came after it in the last walk.
+    /// Forgets what a step saw and all that came after it in the last walk, but for the answers that
+    /// were given beforehand.
     pub fn forget_from(&mut self, key: &str) {
         let walk = walk(&self.plan.runbook, &self.base, &self.facts);
         let keys = walk.visits.iter().map(|visit| visit.key.as_str());
         let kept: BTreeSet<&str> = keys.take_while(|kept| *kept != key).collect();
         self.facts.keep(&kept);
+        for (key, reply) in self.given.clone() {
+            self.answer(&key, reply);
+        }
     }
 
     /// Lets the walk go on behind a step that concludes.
@@ -191,7 +215,10 @@ impl Session {
                 Effect::Run(need, early) => (need, early),
                 Effect::Ask(question) => {
                     let asked = clock::now();
-                    let question = Question::clone(question);
+                    let mut question = Question::clone(question);
+                    if let Some(said) = self.said.get(&question.key) {
+                        question.offer(said);
+                    }
                     let key = question.key.clone();
                     let reply = match &mut ask {
                         Some(ask) if over.is_none() => {
@@ -200,6 +227,9 @@ impl Session {
                         }
                         _ => Some(Reply::Nobody),
                     };
+                    if let Some(reply) = &reply {
+                        self.said.insert(key.clone(), reply.clone());
+                    }
                     match reply.map(Reply::outcome) {
                         None => over = Some(Why::Interrupted),
                         Some(None) => course.facts.attend(false),
@@ -218,6 +248,9 @@ impl Session {
                 let (outcome, args) = (Outcome::Unknown(why.clone()), None);
                 course.facts.add(&need.key, Fact { args, outcome, timing: None });
                 continue;
+            }
+            if course.running.contains_key(&need.key) {
+                on_event(Event::Due { step: &need.key });
             }
             course.start(need, false, &mut on_event);
             let hedge = course.next_hedge(need, early);

@@ -91,6 +91,8 @@ pub struct Early<'a> {
 pub enum End {
     /// The target is in order.
     Healthy,
+    /// Nothing is certain: behind a diagnosis that the user passed by, exclusion alone led here.
+    Open,
     /// A diagnosis.
     Concluded(Box<Diagnosis>),
 }

@@ -4,30 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::engine::fact::{Fact, Timing};
 use crate::engine::permit::Permit;
 use crate::model::outcome::{Outcome, Why};
 use crate::model::report::{Report, TargetEntry};
 use crate::runbook::expr::Bindings;
-
-/// When a step's probe ran, in milliseconds since the run began.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Timing {
-    /// When it started.
-    pub started_ms: f64,
-    /// How long it took.
-    pub duration_ms: f64,
-}
-
-/// One step's outcome.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fact {
-    /// What the probe was asked; `None` when nothing ran.
-    pub args: Option<Value>,
-    /// What the probe handed back.
-    pub outcome: Outcome,
-    /// When; `None` when nothing ran.
-    pub timing: Option<Timing>,
-}
 
 /// All outcomes by step key; the key of a step inside a used runbook is `use/step`.
 #[derive(Debug, Clone, Default)]

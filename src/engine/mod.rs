@@ -5,11 +5,13 @@
 //! prints, and no wording lives here: that is the catalogue's.
 
 mod arguments;
+mod arm;
 pub mod ask;
 pub mod check;
 pub mod conclude;
 pub mod drive;
 mod effect;
+pub mod fact;
 pub mod facts;
 mod judge;
 pub mod other_end;

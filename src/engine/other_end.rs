@@ -8,12 +8,14 @@ use serde_json::Value;
 use crate::model::report::Report;
 use crate::model::server_report::ServerReport;
 use crate::sys::tcp::{Syn, probe};
-use crate::sys::{clock, host};
+use crate::sys::{clock, dns_exchange, host};
 
 /// A report that is older says little about now.
 const OLDEST: Duration = Duration::from_secs(60 * 60);
-/// How far two clocks may be apart.
-const SKEW: Duration = Duration::from_secs(5);
+/// Until then a report that was made beforehand is taken for what is.
+const RECENT: Duration = Duration::from_secs(5 * 60);
+/// How far two clocks may be apart: less than it takes to carry a command to the server.
+const SKEW: Duration = Duration::from_secs(2);
 /// The time from one SYN to the next while the server watches.
 const PACE: Duration = Duration::from_millis(500);
 /// Nobody takes longer to run one command there.
@@ -32,6 +34,8 @@ pub struct Here {
     pub now: String,
     /// Since when we have been sending SYNs, RFC 3339; `None` when we have not.
     pub knocking_since: Option<String>,
+    /// The segment size by which the SYNs that we send can be told from others.
+    pub mark: Option<u16>,
 }
 
 impl Here {
@@ -50,7 +54,15 @@ impl Here {
             source: text(&seen("route")["best"]["source"]),
             now: clock::utc_now(),
             knocking_since: None,
+            mark: None,
         }
+    }
+
+    /// The other address by which our SYNs reach the server, when it saw them come from there.
+    fn seen_as<'a>(&self, server: &'a ServerReport) -> Option<&'a str> {
+        let mark = self.mark?;
+        let mut ours = server.senders.iter().flatten().filter(|one| one.segment == Some(mark));
+        ours.next().map(|one| one.address.as_str()).filter(|address| is_address(address))
     }
 }
 
@@ -63,55 +75,114 @@ fn bare(address: &str) -> &str {
     address.split('%').next().unwrap_or(address)
 }
 
+/// Why a server's report is not taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// The reason, to follow "it is not taken:".
+    pub why: String,
+    /// The address that the command there must be given instead, when that would help.
+    pub client: Option<String>,
+}
+
+impl From<String> for Refused {
+    fn from(why: String) -> Refused {
+        Refused { why, client: None }
+    }
+}
+
 /// Takes in a server's report, without what it does not prove here.
 ///
 /// # Errors
 ///
 /// Says why it belongs to something else.
-pub fn accept(mut server: ServerReport, here: &Here) -> Result<ServerReport, String> {
+pub fn accept(mut server: ServerReport, here: &Here) -> Result<ServerReport, Refused> {
     if let Some(port) = here.port.filter(|port| *port != server.port) {
-        return Err(format!("it is about port {}, and this run about port {port}", server.port));
+        let why = format!("it is about port {}, and this run about port {port}", server.port);
+        return Err(why.into());
+    }
+    let (Ok(at), Ok(now)) = (server.at.parse::<Timestamp>(), here.now.parse::<Timestamp>()) else {
+        return Err(format!("its time {:?} is none", server.at).into());
+    };
+    if at.duration_until(now).unsigned_abs() > OLDEST {
+        let why = format!(
+            "it was made at {} and now it is {}: run the command there again (or set the clocks)",
+            server.at, here.now
+        );
+        return Err(why.into());
     }
     if let (Some(address), Some(own)) = (&here.address, &server.addresses)
         && !own.iter().any(|own| bare(own) == bare(address))
     {
-        let own = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
-        return Err(format!(
-            "{} does not have the address {address} (it has {own}); behind an address translation \
-             or a balancer, diagnose the server's own address",
-            server.host
-        ));
+        // That our own SYNs come there proves that it is the one.
+        if here.seen_as(&server).is_none() {
+            let own = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
+            let why = format!(
+                "{} does not have the address {address} (it has {own}); behind an address \
+                 translation or a balancer, diagnose the server's own address",
+                server.host
+            );
+            return Err(why.into());
+        }
+        server.translated = Some(true);
     }
-    if let (Some(source), Some(client)) = (&here.source, &server.client)
-        && bare(client) != bare(source)
-    {
-        return Err(format!(
-            "it was asked about client {client}, and this machine comes from {source}; behind an \
-             address translation, leave --client out there"
-        ));
-    }
-    let (Ok(at), Ok(now)) = (server.at.parse::<Timestamp>(), here.now.parse::<Timestamp>()) else {
-        return Err(format!("its time {:?} is none", server.at));
-    };
-    if at.duration_until(now).unsigned_abs() > OLDEST {
-        let at = &server.at;
-        return Err(format!(
-            "it was made at {at} and now it is {}: run the command there again (or set the clocks)",
-            here.now
-        ));
-    }
-    // That nothing arrived proves something only if something was sent at that time.
+    server.ours = of_this_client(&server, here)?;
+    // That nothing arrived proves something only if something was sent at that time, and that
+    // something arrived only if that is not long ago.
     let since = here.knocking_since.as_ref().and_then(|since| since.parse::<Timestamp>().ok());
     let sent = since.is_some_and(|since| at >= since - SKEW && at <= now + SKEW);
-    if !sent && server.arrived == Some(0) {
-        server.arrived = None;
+    server.current = Some(sent || (at >= now - RECENT && at <= now + SKEW));
+    let unsure = match server.arrived {
+        Some(0) => !sent,
+        Some(_) => server.current != Some(true),
+        None => false,
+    };
+    if unsure {
+        let what = match server.arrived {
+            Some(0) => "no SYN of ours arrived",
+            _ => "SYNs of ours arrived",
+        };
+        (server.arrived, server.half_open) = (None, None);
+        server.set_aside = Some(match since {
+            Some(_) => format!(
+                "that {what} counts for nothing: it watched at {}, and our SYNs went there later \
+                 (or the clocks differ)",
+                server.at
+            ),
+            None => format!("that {what} counts for nothing: it watched before this run"),
+        });
     }
     Ok(server)
 }
 
+/// Whether the server was asked about this machine; refuses what it found out for somebody else.
+fn of_this_client(server: &ServerReport, here: &Here) -> Result<Option<bool>, Refused> {
+    let (Some(source), Some(client)) = (&here.source, &server.client) else { return Ok(None) };
+    let (source, client) = (bare(source), bare(client));
+    match here.seen_as(server) {
+        Some(seen) if client == seen => Ok(Some(true)),
+        Some(seen) if seen != source => Err(Refused {
+            why: format!(
+                "it was asked about client {client}, and the SYNs of this machine come there from \
+                 {seen} (an address translation): run it there again, with that address"
+            ),
+            client: Some(seen.to_owned()),
+        }),
+        _ if client == source => Ok(Some(true)),
+        _ => Err(Refused {
+            why: format!(
+                "it was asked about client {client}, and this machine comes from {source}"
+            ),
+            client: Some(source.to_owned()),
+        }),
+    }
+}
+
 /// Sends a SYN twice a second, so that the server can see whether any arrives; for a quarter of an
 /// hour at most, then it waits for ever.
-pub async fn knock(address: &str, port: u16) {
+///
+/// They advertise segments of the size `mark`, by which the server's report shows them as ours also
+/// where an address translation lies between.
+pub async fn knock(address: &str, port: u16, mark: Option<u16>) {
     let Some(target) = host::socket_address(address, port) else {
         return std::future::pending().await;
     };
@@ -119,10 +190,15 @@ pub async fn knock(address: &str, port: u16) {
     while clock::now() < end {
         let next = tokio::time::Instant::now() + PACE;
         // Ended before the kernel repeats it.
-        let _ = probe(&Syn::to(target), PACE * 4 / 5).await;
+        let _ = probe(&Syn { max_segment: mark, ..Syn::to(target) }, PACE * 4 / 5).await;
         clock::sleep_until(next).await;
     }
     std::future::pending().await
+}
+
+/// Chooses a segment size that hardly anybody else advertises: common ones are 536 and those above 1200.
+pub fn mark() -> u16 {
+    600 + dns_exchange::random_id() % 500
 }
 
 #[cfg(test)]
@@ -147,6 +223,7 @@ mod tests {
             source: Some("10.1.0.2".to_owned()),
             now: "2026-03-08T14:00:20Z".to_owned(),
             knocking_since: Some("2026-03-08T13:59:50Z".to_owned()),
+            mark: Some(777),
         }
     }
 
@@ -162,7 +239,7 @@ mod tests {
             (serde_json::json!({"at": "yesterday"}), "its time \"yesterday\" is none"),
         ];
         for (fields, says) in cases {
-            let refusal = accept(server(fields), &here()).expect_err(says);
+            let refusal = accept(server(fields), &here()).expect_err(says).why;
             assert!(refusal.contains(says), "{refusal}");
         }
     }

@@ -17,7 +17,7 @@ use std::cell::RefCell;
 
 use serde_json::{Map, Value};
 
-use crate::engine::facts::Fact;
+use crate::engine::fact::Fact;
 use crate::model::contact::{Contact, address, is_this_machine, plain, same_machine};
 use crate::model::outcome::Why;
 use crate::model::types::Type;

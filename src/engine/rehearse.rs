@@ -3,10 +3,12 @@
 
 use serde_json::Value;
 
-use crate::engine::facts::{Fact, Facts, base_bindings};
+use crate::engine::arm::{Arm, arms, place};
+use crate::engine::fact::Fact;
+use crate::engine::facts::{Facts, base_bindings};
 use crate::engine::judge::judge;
 use crate::engine::report::{Frame, assemble};
-use crate::engine::tally::{self, arms};
+
 use crate::engine::walk::{Effect, Visit, watched};
 use crate::model::rehearsal::{Mismatch, Reading, Rehearsed, Tried, Walked};
 use crate::model::report::{Report, Vantage};
@@ -272,9 +274,9 @@ impl<'a> Witness<'a> {
     }
 
     /// Notes a way out of the runbook's own steps.
-    fn take(&mut self, visit: &Visit<'_>, is: impl Fn(&tally::Arm<'_>) -> bool) {
+    fn take(&mut self, visit: &Visit<'_>, is: impl Fn(&Arm<'_>) -> bool) {
         if visit.key == visit.step.id {
-            self.taken.extend(tally::place(self.runbook, visit.step, is));
+            self.taken.extend(place(self.runbook, visit.step, is));
         }
     }
 

@@ -66,6 +66,8 @@ pub fn assemble(runbook: &Runbook, walk: Walk<'_>, facts: &Facts, frame: Frame) 
             verdict => (verdict, Some(*diagnosis)),
         },
         Effect::Done(End::Healthy) => (Verdict::Healthy, None),
+        // What was passed by is a diagnosis, so that no walk ends like this.
+        Effect::Done(End::Open) => (Verdict::Inconclusive, None),
         // A driver always leads the walk to its end.
         Effect::Run(..) | Effect::Ask(_) => (Verdict::Inconclusive, None),
     };

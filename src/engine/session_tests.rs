@@ -166,7 +166,7 @@ const WAITS: &str = r#"
     layer: kernel
     probe: counters
     with: {window_ms: 3}
-    branches: [{else: {conclude: x-t.bad, with: {n: "{{ result.window_ms }}"}}}]
+    branches: [{when: result.window_ms > 2, conclude: x-t.bad, with: {n: "{{ result.window_ms }}"}}, {else: healthy}]
     unknown: healthy
 "#;
 
@@ -228,6 +228,77 @@ fn walking_on_keeps_the_gravest_diagnosis_and_notes_the_others_and_a_replay_does
     assert_eq!(further.findings.iter().map(|d| d.id.as_str()).collect::<Vec<_>>(), ["x-t.odd"]);
     assert_eq!(session.passable(), None, "no way leads on from there");
     assert_eq!(timeless(replay(&further, &book)), timeless(further));
+}
+
+#[test]
+fn a_retest_offers_the_former_answer_first_and_asks_nothing_that_was_answered_beforehand() {
+    let mut asking = session(book(WAITS));
+    for (nth, reply) in [Reply::Choice("go".to_owned()), Reply::DontKnow].into_iter().enumerate() {
+        let (_, asked) = answered(&mut asking, &reply);
+        assert_eq!(asked[0].default, (nth == 1).then_some(0), "{nth}");
+        asking.forget_from("a");
+    }
+    assert_eq!(answered(&mut asking, &Reply::DontKnow).1[0].default, None);
+
+    let mut given = session(book(WAITS));
+    given.answer("q", Reply::Choice("go".to_owned()));
+    for _ in 0..2 {
+        let (report, asked) = answered(&mut given, &Reply::DontKnow);
+        assert!(asked.is_empty());
+        assert_eq!(report.steps[1].observation, Some(json!({"answer": "go"})));
+        given.forget_from("a");
+    }
+}
+
+/// Behind `a` three ways to conclude: from what a step there saw, from what was known before, and
+/// because nothing else is left.
+const SORTS: &str = r#"
+  a:
+    title: First
+    layer: kernel
+    probe: counters
+    with: {window_ms: 1}
+    branches: [{when: result.window_ms > 0, conclude: x-t.odd}, {else: b}]
+    unknown: b
+  b:
+    title: Second
+    layer: kernel
+    probe: counters
+    with: {window_ms: 2}
+    branches: [{else: c}]
+    unknown: c
+  c:
+    title: Third
+    layer: host
+    decide: true
+    branches: [{when: CONDITION, conclude: x-t.bad, with: {n: "{{ 1 }}"}}, {else: {conclude: x-t.bad, with: {n: "{{ 2 }}"}}}]
+    unknown: healthy
+"#;
+
+#[test]
+fn behind_a_diagnosis_what_follows_by_exclusion_alone_is_not_concluded() {
+    for (condition, sure) in [
+        ("b.window_ms > 0", true),
+        ("a.window_ms > 0", false),
+        ("a.window_ms > 0 && b.window_ms > 0", true),
+        ("params.most > 0", false),
+        ("b.window_ms < 0", false),
+    ] {
+        let book = book(&SORTS.replace("CONDITION", condition));
+        let mut session = session(Arc::clone(&book));
+        started(&mut session);
+        session.pass("a");
+        let (report, _) = started(&mut session);
+        let ids = |all: &[crate::model::diagnosis::Diagnosis]| {
+            all.iter().map(|one| one.id.clone()).collect::<Vec<_>>().join(" ")
+        };
+        let (id, findings) = (report.diagnosis.clone().map(|one| one.id), ids(&report.findings));
+        let wanted = if sure { ("x-t.bad", "x-t.odd") } else { ("x-t.odd", "") };
+        assert_eq!((id.as_deref(), findings.as_str()), (Some(wanted.0), wanted.1), "{condition}");
+        let (last, end) = (&report.steps[2], if sure { "x-t.bad" } else { "inconclusive" });
+        assert_eq!(last.branch.as_ref().map(|branch| branch.to.as_str()), Some(end));
+        assert_eq!(timeless(replay(&report, &book)), timeless(report));
+    }
 }
 
 const OTHER_END: &str = r#"

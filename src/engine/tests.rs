@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::engine::drive::{Event, Plan, run, unable};
-use crate::engine::facts::{Fact, Facts, base_bindings};
+use crate::engine::fact::Fact;
+use crate::engine::facts::{Facts, base_bindings};
 use crate::engine::permit::Permit;
 use crate::engine::report::{Frame, assemble, replay};
 use crate::engine::walk::{Effect, End, walk};
@@ -92,7 +93,7 @@ const TWO_PINGS: &str = r#"
     probe: ping
     with: {address: "{{ target.host }}", count: 3}
     findings:
-      - {when: result.outcome == "silent", note: x-t.odd}
+      - {when: result.outcome == "silent", note: x-t.odd, evidence: [a]}
     branches:
       - when: has(a.outcome)
         conclude: x-t.bad
@@ -165,6 +166,8 @@ fn a_finding_is_noted_and_never_decides() {
     let report = report(&book, &[("a", blind), ("b", ping("silent", 0, Some(100.0)))]);
     assert_eq!(report.verdict, Verdict::Healthy);
     assert_eq!(report.findings[0].id, "x-t.odd");
+    let steps: Vec<_> = report.findings[0].evidence.iter().map(|e| e.step.as_str()).collect();
+    assert_eq!(steps, ["a", "b"], "what it cites, and its own step");
     assert_eq!(report.steps[0].status, Status::Unknown);
     assert_eq!(report.steps[0].unknown, Some(Why::Budget));
 }

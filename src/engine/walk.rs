@@ -8,7 +8,7 @@ mod leave;
 
 use serde_json::{Value, json};
 
-use leave::{Leave, brief, choose, used_result};
+use leave::{Leave, brief, choose, rests_on, used_result};
 
 use crate::engine::arguments::{arguments, defaults};
 use crate::engine::ask;
@@ -46,6 +46,7 @@ pub fn watched<'a>(
         used: None,
         circle: Circle::new(facts.permit(), runbook, base),
         passed: Vec::new(),
+        behind: None,
     };
     let effect = match walker.runbook(runbook, base.clone(), "") {
         Flow::Stop(effect) => effect,
@@ -66,6 +67,8 @@ struct Walker<'a, 'f> {
     used: Option<End>,
     /// What was concluded where the walk went on all the same.
     passed: Vec<Diagnosis>,
+    /// How many steps were walked before it first went on so.
+    behind: Option<usize>,
     /// What may be contacted.
     circle: Circle<'f>,
 }
@@ -108,6 +111,7 @@ impl<'a> Walker<'a, '_> {
                     match effect::onward(step) {
                         Some(next) => {
                             self.passed.push(*diagnosis);
+                            self.behind.get_or_insert(self.visits.len());
                             at = next;
                         }
                         None => return Flow::End(End::Concluded(diagnosis), names),
@@ -292,6 +296,9 @@ impl<'a> Walker<'a, '_> {
             }
         };
         let branch = branch.ok();
+        if matches!(leave, Leave::End(End::Concluded(_))) && self.by_exclusion(branch, key) {
+            leave = Leave::End(End::Open);
+        }
         let text = match (branch.and_then(|branch| branch.text.as_ref()), &blind) {
             (Some(text), _) => Some(text.fill(names)),
             (None, Some(Why::NotAnswered)) => ask::told(step, None, names),
@@ -308,10 +315,11 @@ impl<'a> Walker<'a, '_> {
             by_hand: step.by_hand.as_ref().map(|text| text.fill_command(names)),
             why: ask::why(step, names),
             text,
-            status: branch.and_then(|branch| branch.status).unwrap_or_else(|| match unasked {
-                true => Status::Skipped,
-                false => leave.status(blind.is_some()),
-            }),
+            status: match (branch.and_then(|branch| branch.status), unasked) {
+                (Some(status), _) if !matches!(leave, Leave::End(End::Open)) => status,
+                (_, true) => Status::Skipped,
+                (_, false) => leave.status(blind.is_some()),
+            },
             when: branch
                 .and_then(|branch| branch.when.as_ref())
                 .map(|when| when.source().to_owned()),
@@ -334,12 +342,21 @@ impl<'a> Walker<'a, '_> {
         leave
     }
 
+    /// Whether a step behind a diagnosis that was passed by concludes because nothing else is left: that
+    /// diagnosis is, so it proves nothing. A used runbook reasons on its own.
+    fn by_exclusion(&self, branch: Option<&Branch>, key: &str) -> bool {
+        let Some(behind) = self.behind.filter(|_| !key.contains('/')) else { return false };
+        let seen: Vec<&str> = self.visits[behind..].iter().map(|one| one.key.as_str()).collect();
+        branch.is_none_or(|branch| !matches!(branch.next, Next::AsUsed) && !rests_on(branch, &seen))
+    }
+
     fn note_findings(&mut self, step: &'a Step, key: &str, names: &Bindings) {
         for note in &step.findings {
             if note.when.eval(names) != Known::Value(Value::Bool(true)) {
                 continue;
             }
             let mut finding = conclude::diagnosis(self.catalogue, &note.conclusion, names);
+            finding.evidence = self.cited(&note.conclusion.evidence, key);
             if let Some(text) = brief(step, names.values.get("result"), names) {
                 finding.evidence.push(Evidence { step: key.to_owned(), text });
             }
@@ -349,19 +366,40 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
+    /// Lists what earlier steps say that a finding cites; what its own step says stands behind it.
+    fn cited(&self, cited: &[String], key: &str) -> Vec<Evidence> {
+        let prefix = key.rfind('/').map_or("", |end| &key[..=end]);
+        let counts = |visit: &Visit<'_>| {
+            let id = visit.key.strip_prefix(prefix);
+            id.is_some_and(|id| cited.iter().any(|cited| cited == id))
+        };
+        (self.visits.iter())
+            .filter(|visit| counts(visit))
+            .filter_map(|visit| {
+                Some(Evidence { step: visit.key.clone(), text: visit.text.clone()? })
+            })
+            .collect()
+    }
+
     /// Adds the evidence and what was ruled out, and drops the alternatives that were.
     ///
-    /// Without cited steps the evidence is what warned, what failed, and the concluding step.
+    /// Without cited steps the evidence is what warned, what failed, what was answered, and the
+    /// concluding step.
     fn add_evidence(&self, diagnosis: &mut Diagnosis, cited: &[String], key: &str) {
         let prefix = key.rfind('/').map_or("", |end| &key[..=end]);
         let counts = |visit: &Visit<'_>| match visit.key.strip_prefix(prefix) {
             Some(id) if !cited.is_empty() => cited.iter().any(|cited| cited == id),
-            _ => visit.key == key || matches!(visit.status, Status::Warn | Status::Fail),
+            _ => {
+                let answered = matches!(visit.step.kind, Kind::Ask { .. });
+                let bad = matches!(visit.status, Status::Warn | Status::Fail);
+                visit.key == key || bad || answered
+            }
         };
         diagnosis.evidence = self
             .visits
             .iter()
-            .filter(|visit| counts(visit))
+            // Who does not know proves nothing.
+            .filter(|visit| counts(visit) && visit.unknown != Some(Why::NotAnswered))
             .filter_map(|visit| {
                 Some(Evidence { step: visit.key.clone(), text: visit.text.clone()? })
             })

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::expect::{Expect, FailOn, judge};
+use crate::model::expect::{Expect, FailOn, Judgement, judge};
 use crate::model::graph::Graph;
 use crate::model::report::{Report, Tool, Verdict};
 
@@ -49,7 +49,7 @@ pub struct CheckResult {
     /// What was expected, in words: `healthy`, `diagnosis tcp.rejected_admin`.
     pub expect: String,
     /// Whether it held.
-    pub outcome: Outcome,
+    pub outcome: Judgement,
     /// What did not hold, or why nothing can be said; empty when passed.
     pub problems: Vec<String>,
     /// How many runs it took (`--retry-until`); 0 when skipped.
@@ -79,37 +79,11 @@ pub struct Defined {
     pub line: u32,
 }
 
-/// How a target fared against what was expected of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// As expected.
-    Passed,
-    /// Not as expected.
-    Failed,
-    /// It could not be judged: what decides could not be looked at.
-    Error,
-    /// It was not looked at.
-    Skipped,
-}
-
-impl Outcome {
-    /// Returns the word used in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Outcome::Passed => "passed",
-            Outcome::Failed => "failed",
-            Outcome::Error => "error",
-            Outcome::Skipped => "skipped",
-        }
-    }
-}
-
 impl CheckResult {
     /// Returns whether the target passed although it is not as it should be.
     pub fn is_degraded(&self) -> bool {
         let verdict = self.report.as_ref().map(|report| report.verdict);
-        self.outcome == Outcome::Passed && verdict == Some(Verdict::Degraded)
+        self.outcome == Judgement::Passed && verdict == Some(Verdict::Degraded)
     }
 }
 
@@ -184,10 +158,10 @@ impl Check {
     ///    interrupted check and one that looked at nothing. 3. One that passed with a warning
     ///    (`degraded` where `healthy` was expected) is a warning.
     pub fn alarm(&self) -> Alarm {
-        let looked = self.results.iter().any(|result| result.outcome != Outcome::Skipped);
-        if self.count(Outcome::Failed) > 0 {
+        let looked = self.results.iter().any(|result| result.outcome != Judgement::Skipped);
+        if self.count(Judgement::Failed) > 0 {
             Alarm::Critical
-        } else if self.count(Outcome::Error) > 0 || self.interrupted || !looked {
+        } else if self.count(Judgement::Error) > 0 || self.interrupted || !looked {
             Alarm::Unknown
         } else if self.results.iter().any(CheckResult::is_degraded) {
             Alarm::Warning
@@ -197,7 +171,7 @@ impl Check {
     }
 
     /// Counts the results with this outcome.
-    pub fn count(&self, outcome: Outcome) -> usize {
+    pub fn count(&self, outcome: Judgement) -> usize {
         self.results.iter().filter(|result| result.outcome == outcome).count()
     }
 }
@@ -205,8 +179,8 @@ impl Check {
 #[cfg(test)]
 impl Check {
     /// A check of targets without a report that fared like this.
-    pub(crate) fn sample(outcomes: &[Outcome]) -> Check {
-        let result = |(nth, outcome): (usize, &Outcome)| CheckResult {
+    pub(crate) fn sample(outcomes: &[Judgement]) -> Check {
+        let result = |(nth, outcome): (usize, &Judgement)| CheckResult {
             name: format!("target-{nth}"),
             labels: BTreeMap::new(),
             target: format!("db{nth}.test:5432"),

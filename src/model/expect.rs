@@ -1,6 +1,6 @@
 //! What is expected of a target, and whether a report meets it.
 //!
-//! Pure: an expectation and a report in, an [`Outcome`] and the reasons out. Four rules hold whatever
+//! Pure: an expectation and a report in, an [`Judgement`] and the reasons out. Four rules hold whatever
 //! is expected:
 //!
 //! 1. What could not be looked at is an error, never passed and never failed.
@@ -10,9 +10,9 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::check::Outcome;
 use crate::model::diagnosis::Diagnosis;
 use crate::model::pattern::Pattern;
 use crate::model::report::{Report, StepEntry, Verdict};
@@ -65,11 +65,37 @@ impl FailOn {
     }
 }
 
-/// Judges a report; an empty list of problems comes with [`Outcome::Passed`] only.
-pub fn judge(expect: &Expect, fail_on: &FailOn, report: &Report) -> (Outcome, Vec<String>) {
+/// How a target fared against what was expected of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// As expected.
+    Passed,
+    /// Not as expected.
+    Failed,
+    /// It could not be judged: what decides could not be looked at.
+    Error,
+    /// It was not looked at.
+    Skipped,
+}
+
+impl Judgement {
+    /// Returns the word used in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Judgement::Passed => "passed",
+            Judgement::Failed => "failed",
+            Judgement::Error => "error",
+            Judgement::Skipped => "skipped",
+        }
+    }
+}
+
+/// Judges a report; an empty list of problems comes with [`Judgement::Passed`] only.
+pub fn judge(expect: &Expect, fail_on: &FailOn, report: &Report) -> (Judgement, Vec<String>) {
     let names_verdict = expect.verdicts.contains(&report.verdict);
     if report.verdict == Verdict::Inconclusive && !names_verdict && !expect.names(report) {
-        return (Outcome::Error, vec![what(report)]);
+        return (Judgement::Error, vec![what(report)]);
     }
     let mut failed = Vec::new();
     let mut open = Vec::new();
@@ -101,11 +127,11 @@ pub fn judge(expect: &Expect, fail_on: &FailOn, report: &Report) -> (Outcome, Ve
         }
     }
     match (failed.is_empty(), open.is_empty()) {
-        (true, true) => (Outcome::Passed, Vec::new()),
-        (true, false) => (Outcome::Error, open),
+        (true, true) => (Judgement::Passed, Vec::new()),
+        (true, false) => (Judgement::Error, open),
         (false, _) => {
             failed.append(&mut open);
-            (Outcome::Failed, failed)
+            (Judgement::Failed, failed)
         }
     }
 }
@@ -273,7 +299,7 @@ mod tests {
         let bad = || report("fault", Some("tcp.rejected_admin"), &[], false);
         let open = || report("inconclusive", Some("inconclusive.budget"), &[], false);
         let blind = || report("healthy", None, &[], true);
-        use Outcome::{Error, Failed, Passed};
+        use Judgement::{Error, Failed, Passed};
         let cases = [
             (healthy(), good(), Passed),
             (healthy(), noted(), Passed),
@@ -322,11 +348,11 @@ mod tests {
         let noted = report("healthy", None, &["mtu.cached"], false);
         let of =
             |expect: &Expect, fail_on: &FailOn, report: &Report| judge(expect, fail_on, report).0;
-        assert_eq!(of(&healthy(), &degraded, &half), Outcome::Failed);
-        assert_eq!(of(&verdict(&[Verdict::Degraded]), &degraded, &half), Outcome::Passed);
-        assert_eq!(of(&healthy(), &mtu, &noted), Outcome::Failed);
-        assert_eq!(of(&diagnosed("mtu.*"), &mtu, &half), Outcome::Passed);
-        assert_eq!(of(&healthy(), &degraded, &noted), Outcome::Passed);
+        assert_eq!(of(&healthy(), &degraded, &half), Judgement::Failed);
+        assert_eq!(of(&verdict(&[Verdict::Degraded]), &degraded, &half), Judgement::Passed);
+        assert_eq!(of(&healthy(), &mtu, &noted), Judgement::Failed);
+        assert_eq!(of(&diagnosed("mtu.*"), &mtu, &half), Judgement::Passed);
+        assert_eq!(of(&healthy(), &degraded, &noted), Judgement::Passed);
     }
 
     #[test]

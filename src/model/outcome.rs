@@ -59,7 +59,9 @@ impl std::fmt::Display for Why {
             Why::Budget => write!(f, "the time budget ended first"),
             Why::Unsupported { what } => write!(f, "not supported here: {what}"),
             Why::Failed { operation, errno } => write!(f, "{operation} failed with {errno}"),
-            Why::Depends { on } => write!(f, "{on} is not known"),
+            Why::Depends { on } => {
+                write!(f, "{} is not known", on.strip_suffix(" is null").unwrap_or(on))
+            }
             Why::Interrupted => write!(f, "interrupted"),
             Why::NotAnswered => write!(f, "the user does not know"),
         }

@@ -1,6 +1,6 @@
 //! How a result came about, step by step.
 
-use crate::model::diagnosis::RuledOut;
+use crate::model::diagnosis::{Confidence, RuledOut};
 use crate::model::layer::Layer;
 use crate::model::rehearsal::Tried;
 
@@ -19,6 +19,8 @@ pub struct Told {
     pub arm: String,
     /// The diagnoses whose conditions did not hold.
     pub spoken_against: Vec<String>,
+    /// The diagnoses that were noted on the way.
+    pub noted: Vec<String>,
     /// What taking this way excludes, and why.
     pub excluded: Vec<RuledOut>,
     /// Where it led: the next step's question, or what was concluded.
@@ -34,8 +36,16 @@ pub enum Looked {
     Saw(String, Option<f64>),
     /// It could not look.
     Blind(String),
+    /// It asked, and the user answered.
+    Answered(String),
+    /// The server reported.
+    Reported(String),
+    /// It asked, and the user did not know.
+    Unanswered,
     /// It would have asked, and nobody was there.
     Unasked,
+    /// It would have taken in the server's report, and there was none.
+    Unreported,
 }
 
 /// Where a step led.
@@ -46,7 +56,24 @@ pub enum To {
     /// To the end: in order.
     Healthy,
     /// To the end: this diagnosis.
-    Diagnosis(String),
-    /// To this diagnosis, and on from there because the user wanted to see further.
-    Past(String, String),
+    Diagnosis(Ended),
+    /// To this diagnosis, and on from there because the user wanted to see further: the next question.
+    Past(Ended, String),
+    /// To the end of a used runbook, and on in the one that uses it: the next question.
+    Inner(Ended, String),
+    /// To the end behind such a diagnosis: nothing was found there.
+    Nothing,
+    /// To the end behind such a diagnosis: what is left there would follow by exclusion alone.
+    Open,
+}
+
+/// A diagnosis that was come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Its id.
+    pub id: String,
+    /// Its title, where the report has it.
+    pub title: Option<String>,
+    /// How sure it is, where the report says.
+    pub confidence: Option<Confidence>,
 }

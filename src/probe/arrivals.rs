@@ -1,7 +1,8 @@
 //! `arrivals`: do a client's SYNs reach this machine, before any rule of it?
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
@@ -9,18 +10,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::outcome::Why;
 use crate::probe::Probe;
-use crate::sys::arrivals::Arrivals as Packets;
+use crate::sys::arrivals::{Arrivals as Packets, Arrived};
 use crate::sys::rtnl::Rtnl;
 use crate::sys::sock_diag::SockDiag;
-use crate::sys::{clock, errno};
+use crate::sys::{clock, egress, errno};
 use crate::wire::inet_diag::{Query, State};
 
 /// So many SYNs are enough.
 const ENOUGH: u32 = 3;
 /// How often the socket table is looked at where packets may not be.
 const LOOKS: Duration = Duration::from_millis(100);
+/// A handshake that is half open for so long does not end: longer than any round trip.
+const TOO_LONG: Duration = Duration::from_millis(1200);
 /// The most addresses that are told.
 const MOST: usize = 16;
+/// The most that are counted.
+const MOST_KNOWN: usize = 1024;
 
 /// The `arrivals` probe.
 pub enum Arrivals {}
@@ -55,6 +60,18 @@ pub enum ArrivalsOutcome {
     Unseen,
 }
 
+/// Who sends SYNs to the port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sender {
+    /// The address that they come from.
+    pub address: String,
+    /// The segment size that they advertise, in bytes: whoever sends them may choose it, and address
+    /// translation does not change it. Null without that option.
+    pub segment: Option<u16>,
+    /// How many came.
+    pub syns: u32,
+}
+
 /// What [`Arrivals`] saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ArrivalsSeen {
@@ -69,9 +86,14 @@ pub struct ArrivalsSeen {
     pub syns: Option<u32>,
     /// The addresses that they came from.
     pub clients: Vec<String>,
+    /// Everybody whose SYNs to the port came meanwhile, whoever was asked about, the busiest first.
+    pub senders: Vec<Sender>,
     /// Whether a handshake of the client stands half open: its SYN was taken and answered, and nothing
-    /// has come back. Null where the socket table is hidden.
+    /// came back for more than a second. Null where the socket table is hidden.
     pub half_open: Option<bool>,
+    /// Whether this machine has a route to the client; null where the kernel does not tell, or any
+    /// client is meant.
+    pub way_back: Option<bool>,
     /// This machine's addresses; null where the kernel does not tell.
     pub addresses: Option<Vec<String>>,
     /// How long was watched, in milliseconds.
@@ -103,16 +125,24 @@ impl Probe for Arrivals {
         let mut seen = Seen { client, own: own.clone().unwrap_or_default(), ..Seen::default() };
         let mut without_privilege = None;
         let mut half_open = None;
+        let done = AtomicBool::new(false);
         match (args.window_ms > 0).then(|| Packets::of_port(args.port)) {
             None => {}
             Some(Ok(packets)) => {
-                seen.watch(&packets, end).await;
-                half_open = half_opened(args.port, client);
+                let watch = async {
+                    seen.watch(&packets, end).await;
+                    done.store(true, Ordering::Relaxed);
+                };
+                half_open = tokio::join!(watch, half_opened(args.port, client, end, &done)).1;
             }
             Some(Err(error)) => {
                 let errno = errno::name(errno::of(&error));
                 without_privilege = Some(format!("watching packets gives {errno} (CAP_NET_RAW)"));
-                half_open = seen.watch_table(args.port, end).await;
+                half_open = half_opened(args.port, client, end, &done).await;
+                if half_open == Some(true) {
+                    seen.syns = 1;
+                    seen.from.extend(client);
+                }
             }
         }
         let watched = without_privilege.is_none() && args.window_ms > 0;
@@ -126,8 +156,12 @@ impl Probe for Arrivals {
             port: args.port,
             client: client.map(|client| client.to_string()),
             syns: (outcome != ArrivalsOutcome::Unseen).then_some(seen.syns),
-            clients: seen.from.keys().take(MOST).map(ToString::to_string).collect(),
+            clients: seen.from.iter().take(MOST).map(ToString::to_string).collect(),
+            senders: seen.senders(),
             half_open,
+            way_back: client
+                .filter(|_| own.is_some())
+                .map(|client| egress::toward(client).is_some()),
             addresses: own.map(|own| own.iter().take(MOST).map(ToString::to_string).collect()),
             window_ms: clock::ms_since(start),
             without_privilege,
@@ -141,13 +175,18 @@ impl Probe for Arrivals {
             (None, clients) => format!("of {}", clients.join(", ")),
         };
         let time = seen.window_ms / 1e3;
+        let others = match seen.senders.len() {
+            0 => String::new(),
+            1 => format!("; of {} some did", seen.senders[0].address),
+            count => format!("; of {count} others some did"),
+        };
         match (seen.outcome, seen.syns.unwrap_or(0)) {
             (ArrivalsOutcome::Arrived, count) => {
                 let half =
                     if seen.half_open == Some(true) { ", a handshake is half open" } else { "" };
                 format!("{count} SYNs {who} arrived in {time:.1} s{half}")
             }
-            (ArrivalsOutcome::None, _) => format!("no SYN {who} arrived in {time:.1} s"),
+            (ArrivalsOutcome::None, _) => format!("no SYN {who} arrived in {time:.1} s{others}"),
             (ArrivalsOutcome::Unseen, _) => {
                 format!("no SYN {who} in the socket table, which proves nothing")
             }
@@ -161,17 +200,36 @@ struct Seen {
     client: Option<IpAddr>,
     own: Vec<IpAddr>,
     syns: u32,
-    from: BTreeMap<IpAddr, u32>,
+    from: BTreeSet<IpAddr>,
+    senders: BTreeMap<(IpAddr, Option<u16>), u32>,
 }
 
 impl Seen {
     /// Takes note of a SYN, if it is meant.
-    fn note(&mut self, from: IpAddr, to: IpAddr) {
-        let ours = self.own.is_empty() || self.own.contains(&to) || to.is_loopback();
-        if ours && self.client.is_none_or(|client| client == from) {
-            self.syns += 1;
-            *self.from.entry(from).or_default() += 1;
+    fn note(&mut self, Arrived { from, to, segment }: Arrived) {
+        if !(self.own.is_empty() || self.own.contains(&to) || to.is_loopback()) {
+            return;
         }
+        // A flood has more senders than anybody wants to know.
+        let known = self.senders.len() < MOST_KNOWN || self.senders.contains_key(&(from, segment));
+        if known {
+            *self.senders.entry((from, segment)).or_default() += 1;
+        }
+        if self.client.is_none_or(|client| client == from) {
+            self.syns += 1;
+            self.from.insert(from);
+        }
+    }
+
+    fn senders(&self) -> Vec<Sender> {
+        let mut all: Vec<_> = self.senders.iter().collect();
+        all.sort_by_key(|(_, syns)| std::cmp::Reverse(**syns));
+        let told = all.into_iter().take(MOST).map(|((address, segment), syns)| Sender {
+            address: address.to_string(),
+            segment: *segment,
+            syns: *syns,
+        });
+        told.collect()
     }
 
     async fn watch(&mut self, packets: &Packets, end: Instant) {
@@ -179,45 +237,71 @@ impl Seen {
             tokio::select! {
                 biased;
                 found = packets.next() => match found {
-                    Ok((from, to)) => self.note(from, to),
+                    Ok(syn) => self.note(syn),
                     Err(_) => return,
                 },
                 () = clock::sleep_until(end.into()) => return,
             }
         }
     }
+}
 
-    /// Looks at the socket table again and again; returns whether a handshake stood half open.
-    async fn watch_table(&mut self, port: u16, end: Instant) -> Option<bool> {
-        loop {
-            let half_open = half_opened(port, self.client)?;
-            if half_open {
-                self.syns = 1;
-                self.from.extend(self.client.map(|client| (client, 1)));
-            }
-            if half_open || clock::now() >= end {
-                return Some(half_open);
-            }
-            tokio::time::sleep(LOOKS).await;
-        }
+/// Handshakes that stand half open, each with since when.
+#[derive(Default)]
+struct Waiting(BTreeMap<SocketAddr, Instant>);
+
+impl Waiting {
+    /// Looks at the table; returns whether somebody has waited for too long. `None` where it is hidden.
+    fn look(&mut self, port: u16, client: Option<IpAddr>, now: Instant) -> Option<bool> {
+        let query = Query {
+            states: State::SynRecv.bit(),
+            local_port: Some(port),
+            peer: client,
+            ..Query::ALL
+        };
+        let all = SockDiag::open().and_then(|mut sockets| {
+            sockets.fold(&query, Vec::new, |all, entry| {
+                let peer = entry.peer();
+                if client.is_none_or(|client| client == peer.ip().to_canonical()) {
+                    all.push((peer, entry.retransmits()));
+                }
+            })
+        });
+        Some(self.learn(&all.ok()?, now))
+    }
+
+    fn learn(&mut self, all: &[(SocketAddr, u8)], now: Instant) -> bool {
+        // An answer that a rule of ours drops is never counted as sent again.
+        let since = |peer: &SocketAddr| self.0.get(peer).copied().unwrap_or(now);
+        let first = all.iter().take(MOST_KNOWN).map(|(peer, _)| (*peer, since(peer))).collect();
+        self.0 = first;
+        let long = self.0.values().any(|since| now.duration_since(*since) >= TOO_LONG);
+        long || all.iter().any(|(_, again)| *again > 0)
     }
 }
 
-/// Whether a handshake of the client, or of anybody, stands half open; `None` where that is hidden.
-fn half_opened(port: u16, client: Option<IpAddr>) -> Option<bool> {
-    let query =
-        Query { states: State::SynRecv.bit(), local_port: Some(port), peer: client, ..Query::ALL };
-    let any = SockDiag::open().and_then(|mut sockets| {
-        sockets.fold(
-            &query,
-            || false,
-            |any, entry| {
-                let peer = entry.peer().ip().to_canonical();
-                *any |= client.is_none_or(|client| client == peer);
-            },
-        )
-    });
-    any.ok()
+/// Whether a handshake of the client, or of anybody, stands half open for long; `None` where that is
+/// hidden.
+///
+/// One that has just begun is half open as well, so the table is looked at again and again: until
+/// `done` and nobody waits any more, or to the end.
+async fn half_opened(
+    port: u16,
+    client: Option<IpAddr>,
+    end: Instant,
+    done: &AtomicBool,
+) -> Option<bool> {
+    let mut waiting = Waiting::default();
+    loop {
+        let now = clock::now();
+        if waiting.look(port, client, now)? {
+            return Some(true);
+        }
+        if now >= end || (done.load(Ordering::Relaxed) && waiting.0.is_empty()) {
+            return Some(false);
+        }
+        tokio::time::sleep(LOOKS).await;
+    }
 }
 
 /// The addresses by which others reach this machine; only its own loopback when there are no others.
@@ -244,10 +328,45 @@ mod tests {
             own: vec![address("10.1.0.5")],
             ..Seen::default()
         };
-        seen.note(address("10.1.0.3"), address("10.1.0.5"));
-        seen.note(address("10.1.0.2"), address("10.9.9.9"));
+        let syn = |from: &str, to: &str| Arrived {
+            from: address(from),
+            to: address(to),
+            segment: Some(600),
+        };
+        seen.note(syn("10.1.0.3", "10.1.0.5"));
+        seen.note(syn("10.1.0.3", "10.1.0.5"));
+        seen.note(syn("10.1.0.2", "10.9.9.9"));
         assert_eq!(seen.syns, 0);
-        seen.note(address("10.1.0.2"), address("10.1.0.5"));
+        seen.note(syn("10.1.0.2", "10.1.0.5"));
         assert_eq!((seen.syns, seen.from.len()), (1, 1));
+        let told: Vec<String> =
+            seen.senders().iter().map(|one| format!("{} {}", one.address, one.syns)).collect();
+        assert_eq!(told, ["10.1.0.3 2", "10.1.0.2 1"]);
+    }
+
+    #[test]
+    fn a_handshake_that_has_just_begun_is_not_half_open_yet() {
+        let peer: SocketAddr = "10.1.0.2:4000".parse().expect("an address");
+        let other: SocketAddr = "10.1.0.2:4001".parse().expect("an address");
+        let start = clock::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let mut waiting = Waiting::default();
+        assert!(!waiting.learn(&[(peer, 0)], at(0)));
+        assert!(!waiting.learn(&[(peer, 0), (other, 0)], at(600)));
+        assert!(!waiting.learn(&[(other, 0)], at(1300)), "the first has come to its end");
+        assert!(!waiting.learn(&[], at(1400)) && waiting.0.is_empty());
+        assert!(!waiting.learn(&[(other, 0)], at(1900)), "the port is used anew");
+        assert!(waiting.learn(&[(peer, 1)], at(2000)), "its answer was sent again");
+        assert!(waiting.learn(&[(other, 0)], at(3200)), "it stands there for too long");
+    }
+
+    #[test]
+    fn a_flood_of_senders_is_counted_no_further() {
+        let mut seen = Seen::default();
+        for nth in 0..5000_u32 {
+            let from = IpAddr::V4(std::net::Ipv4Addr::from(nth));
+            seen.note(Arrived { from, to: address("10.1.0.5"), segment: None });
+        }
+        assert_eq!((seen.senders.len(), seen.senders().len()), (MOST_KNOWN, MOST));
     }
 }

@@ -146,6 +146,11 @@ pub struct FirewallSeen {
     /// The clients that the rule concerns, in words, when it is not all of them: those of one family
     /// or interface, those that it matches, those that no earlier rule lets in. Null for all.
     pub partial: Option<String>,
+    /// `v4` or `v6`, when the rule concerns every client of that family and no other; else null.
+    pub partial_family: Option<String>,
+    /// An address of this machine, when the rule concerns every client that connects to it and no
+    /// other; else null.
+    pub partial_address: Option<String>,
     /// A rule that sends clients of the port to another port or machine (DNAT, redirect), surely or
     /// perhaps; null when there is none.
     pub diverted: Option<DecidingRule>,

@@ -86,7 +86,7 @@ pub struct GreetingSeen {
     pub first_speaker: Option<FirstSpeaker>,
     /// Whether we sent a request.
     pub spoke: bool,
-    /// The first bytes received, as printable text, at most 120 characters; null when none came.
+    /// The first line received, as printable text, at most 120 characters; null when none came.
     pub banner: Option<String>,
     /// The time to the first byte in milliseconds.
     pub first_byte_ms: Option<f64>,

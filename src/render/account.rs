@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::model::check::{CheckResult, Outcome};
+use crate::model::check::CheckResult;
 use crate::model::diagnosis::Diagnosis;
 use crate::model::expect;
+use crate::model::expect::Judgement;
 use crate::model::report::{StepEntry, Verdict};
 use crate::render::path;
 use crate::render::sanitise::prose;
@@ -26,11 +27,13 @@ pub(super) fn reason(result: &CheckResult) -> &str {
         return &diagnosis.id;
     }
     match (result.outcome, &result.report) {
-        (Outcome::Skipped, _) | (_, None) => NOT_RUN,
-        (Outcome::Failed, _) => NOT_AS_EXPECTED,
-        (Outcome::Error, _) => INCONCLUSIVE,
-        (Outcome::Passed, Some(report)) if report.verdict == Verdict::Inconclusive => INCONCLUSIVE,
-        (Outcome::Passed, _) => HEALTHY,
+        (Judgement::Skipped, _) | (_, None) => NOT_RUN,
+        (Judgement::Failed, _) => NOT_AS_EXPECTED,
+        (Judgement::Error, _) => INCONCLUSIVE,
+        (Judgement::Passed, Some(report)) if report.verdict == Verdict::Inconclusive => {
+            INCONCLUSIVE
+        }
+        (Judgement::Passed, _) => HEALTHY,
     }
 }
 
@@ -44,15 +47,15 @@ pub(super) fn sentence(result: &CheckResult, most: usize) -> String {
     let said = result.problems.join("; ");
     let text = match (diagnosis(result), result.outcome) {
         _ if !said.trim().is_empty() => said,
-        (Some(diagnosis), Outcome::Passed) if result.is_degraded() => {
+        (Some(diagnosis), Judgement::Passed) if result.is_degraded() => {
             format!("{}: {}", diagnosis.id, diagnosis.summary)
         }
-        (Some(diagnosis), Outcome::Passed) => format!("as expected: {}", diagnosis.id),
+        (Some(diagnosis), Judgement::Passed) => format!("as expected: {}", diagnosis.id),
         (Some(diagnosis), _) => format!("{}: {}", diagnosis.id, diagnosis.summary),
-        (None, Outcome::Skipped) => "it was not looked at".to_owned(),
-        (None, Outcome::Error) => "it could not be judged".to_owned(),
-        (None, Outcome::Failed) => format!("not as expected ({})", result.expect),
-        (None, Outcome::Passed) => "as expected".to_owned(),
+        (None, Judgement::Skipped) => "it was not looked at".to_owned(),
+        (None, Judgement::Error) => "it could not be judged".to_owned(),
+        (None, Judgement::Failed) => format!("not as expected ({})", result.expect),
+        (None, Judgement::Passed) => "as expected".to_owned(),
     };
     shortened(&prose(&text), most).into_owned()
 }

@@ -3,8 +3,9 @@
 
 use std::io::{self, Write};
 
-use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::check::{Check, CheckResult};
 use crate::model::diagnosis::{Diagnosis, Remedy};
+use crate::model::expect::Judgement;
 use crate::model::report::Status;
 use crate::render::layout::{pad, pad_left, wrap, wrap_at_most};
 use crate::render::sanitise::{line, prose};
@@ -41,7 +42,7 @@ fn headline(check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()>
         0 => None,
         some => Some(format!("{some} {}", word(outcome))),
     };
-    let counts = [Outcome::Failed, Outcome::Error, Outcome::Skipped, Outcome::Passed];
+    let counts = [Judgement::Failed, Judgement::Error, Judgement::Skipped, Judgement::Passed];
     let counts: Vec<String> = counts.into_iter().filter_map(count).collect();
     let all = check.results.len();
     let targets = if all == 1 { "target" } else { "targets" };
@@ -57,22 +58,22 @@ fn headline(check: &Check, style: &Style, out: &mut dyn Write) -> io::Result<()>
     writeln!(out)
 }
 
-fn word(outcome: Outcome) -> &'static str {
+fn word(outcome: Judgement) -> &'static str {
     match outcome {
-        Outcome::Passed => "passed",
-        Outcome::Failed => "failed",
-        Outcome::Error => "could not be judged",
-        Outcome::Skipped => "skipped",
+        Judgement::Passed => "passed",
+        Judgement::Failed => "failed",
+        Judgement::Error => "could not be judged",
+        Judgement::Skipped => "skipped",
     }
 }
 
 fn mark(result: &CheckResult, style: &Style) -> (&'static str, Paint) {
     style.status_mark(match result.outcome {
-        Outcome::Passed if result.is_degraded() => Status::Warn,
-        Outcome::Passed => Status::Pass,
-        Outcome::Failed => Status::Fail,
-        Outcome::Error => Status::Unknown,
-        Outcome::Skipped => Status::Skipped,
+        Judgement::Passed if result.is_degraded() => Status::Warn,
+        Judgement::Passed => Status::Pass,
+        Judgement::Failed => Status::Fail,
+        Judgement::Error => Status::Unknown,
+        Judgement::Skipped => Status::Skipped,
     })
 }
 
@@ -102,7 +103,9 @@ fn said(result: &CheckResult) -> String {
     };
     let mut said = match (&report.diagnosis, result.outcome) {
         (Some(diagnosis), _) => line(&diagnosis.id).into_owned(),
-        (None, Outcome::Failed | Outcome::Error) => prose(&result.problems.join("; ")).into_owned(),
+        (None, Judgement::Failed | Judgement::Error) => {
+            prose(&result.problems.join("; ")).into_owned()
+        }
         (None, _) => report.verdict.name().to_owned(),
     };
     if result.attempts > 1 {
@@ -116,7 +119,7 @@ fn said(result: &CheckResult) -> String {
 
 /// Targets that are not as expected for the same reason.
 struct Cause<'a> {
-    outcome: Outcome,
+    outcome: Judgement,
     /// The diagnosis of the first; `None` where there is none.
     diagnosis: Option<&'a Diagnosis>,
     results: Vec<&'a CheckResult>,
@@ -125,7 +128,7 @@ struct Cause<'a> {
 /// Groups what failed, then what could not be judged, in the order of the first of each.
 fn causes(check: &Check) -> Vec<Cause<'_>> {
     let mut causes: Vec<Cause<'_>> = Vec::new();
-    for outcome in [Outcome::Failed, Outcome::Error] {
+    for outcome in [Judgement::Failed, Judgement::Error] {
         for result in check.results.iter().filter(|result| result.outcome == outcome) {
             let diagnosis = result.report.as_ref().and_then(|report| report.diagnosis.as_ref());
             let id = diagnosis.map(|diagnosis| &diagnosis.id);
@@ -147,7 +150,7 @@ impl Cause<'_> {
         let (mark, paint) = mark(first, style);
         let title = match (self.diagnosis, self.outcome) {
             (Some(diagnosis), _) => format!("{}: {}", line(&diagnosis.id), prose(&diagnosis.title)),
-            (None, Outcome::Failed) => "not as expected".to_owned(),
+            (None, Judgement::Failed) => "not as expected".to_owned(),
             (None, _) => "could not be judged".to_owned(),
         };
         writeln!(out)?;

@@ -7,7 +7,8 @@
 
 use std::io::{self, Write};
 
-use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::check::{Check, CheckResult};
+use crate::model::expect::Judgement;
 use crate::render::account;
 use crate::render::sanitise::line;
 
@@ -37,29 +38,29 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
         out,
         "tcpdoctor: {} in all, {} passed, {} failed, {} could not be judged, {} not run",
         check.results.len(),
-        check.count(Outcome::Passed),
-        check.count(Outcome::Failed),
-        check.count(Outcome::Error),
-        check.count(Outcome::Skipped),
+        check.count(Judgement::Passed),
+        check.count(Judgement::Failed),
+        check.count(Judgement::Error),
+        check.count(Judgement::Skipped),
     )
 }
 
 /// Returns the kind of annotation that a target gets.
 fn kind_of(result: &CheckResult) -> Option<&'static str> {
     match result.outcome {
-        Outcome::Failed | Outcome::Error => Some("error"),
-        Outcome::Passed if result.is_degraded() => Some("warning"),
-        Outcome::Passed => None,
-        Outcome::Skipped => Some("notice"),
+        Judgement::Failed | Judgement::Error => Some("error"),
+        Judgement::Passed if result.is_degraded() => Some("warning"),
+        Judgement::Passed => None,
+        Judgement::Skipped => Some("notice"),
     }
 }
 
 fn annotation(kind: &str, result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {
     let what = match result.outcome {
-        Outcome::Failed => "failed",
-        Outcome::Error => "could not be judged",
-        Outcome::Skipped => "not run",
-        Outcome::Passed => "degraded",
+        Judgement::Failed => "failed",
+        Judgement::Error => "could not be judged",
+        Judgement::Skipped => "not run",
+        Judgement::Passed => "degraded",
     };
     let title = format!("{} {what} ({})", result.name, account::reason(result));
     let title = line(&title).into_owned();

@@ -6,7 +6,8 @@
 
 use std::io::{self, Write};
 
-use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::check::{Check, CheckResult};
+use crate::model::expect::Judgement;
 use crate::render::xml::{attribute, text};
 use crate::render::{Style, account, text as plain};
 
@@ -17,13 +18,13 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
     let counts = format!(
         "tests=\"{}\" failures=\"{}\" errors=\"{}\"",
         check.results.len(),
-        check.count(Outcome::Failed),
-        check.count(Outcome::Error),
+        check.count(Judgement::Failed),
+        check.count(Judgement::Error),
     );
     let time = seconds(check.duration_ms);
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(out, "<testsuites name=\"tcpdoctor\" {counts} time=\"{time}\">")?;
-    let skipped = check.count(Outcome::Skipped);
+    let skipped = check.count(Judgement::Skipped);
     write!(out, "  <testsuite name=\"tcpdoctor\" {counts} skipped=\"{skipped}\" time=\"{time}\"")?;
     write!(out, " timestamp=\"{}\"", attribute(&check.started_at))?;
     let mut reports = check.results.iter().filter_map(|result| result.report.as_ref());
@@ -55,10 +56,10 @@ fn case(result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, ">")?;
     let element = match result.outcome {
-        Outcome::Passed => None,
-        Outcome::Failed => Some("failure"),
-        Outcome::Error => Some("error"),
-        Outcome::Skipped => Some("skipped"),
+        Judgement::Passed => None,
+        Judgement::Failed => Some("failure"),
+        Judgement::Error => Some("error"),
+        Judgement::Skipped => Some("skipped"),
     };
     if let Some(element) = element {
         let kind = attribute(account::reason(result));

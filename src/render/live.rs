@@ -1,7 +1,7 @@
 //! The ladder while it is still being climbed: one line for each rung, cut to the page.
 
 use crate::model::layer::Layer;
-use crate::model::report::StepEntry;
+use crate::model::report::{Status, StepEntry};
 use crate::render::account::says_something;
 use crate::render::layout::{pad, pad_left};
 use crate::render::sanitise::prose;
@@ -19,28 +19,45 @@ pub enum Under {
     Done,
 }
 
-/// Returns the line of a step that was walked; `None` for one that has nothing to tell.
-pub fn settled(entry: &StepEntry, style: &Style) -> Option<String> {
-    if !says_something(entry) {
-        return None;
-    }
-    let (mark, paint) = style.status_mark(entry.status);
-    let time = entry.duration_ms.map(words::duration).unwrap_or_default();
-    let mark = style.paint(paint, mark);
-    Some(line(&mark, entry.layer, &fact(entry), "", &time, style))
+/// A rung that has settled: a step that was walked.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    status: Status,
+    layer: Layer,
+    fact: String,
+    duration_ms: Option<f64>,
 }
 
-/// Returns the line of a step under way; `beat` turns its sign.
+impl Settled {
+    /// Takes the rung from a step that was walked; `None` for one that has nothing to tell.
+    pub fn of(entry: &StepEntry) -> Option<Settled> {
+        says_something(entry).then(|| Settled {
+            status: entry.status,
+            layer: entry.layer,
+            fact: fact(entry),
+            duration_ms: entry.duration_ms,
+        })
+    }
+
+    /// Returns its line.
+    pub fn line(&self, style: &Style) -> String {
+        let (mark, paint) = style.status_mark(self.status);
+        let time = self.duration_ms.map(words::duration).unwrap_or_default();
+        let mark = style.paint(paint, mark);
+        line(&mark, self.layer.name(), &self.fact, "", &time, style)
+    }
+}
+
+/// Returns the line of something under way, named as its layer or otherwise; `beat` turns its sign.
 pub fn running(
-    layer: Layer,
+    name: &str,
     title: &str,
     under: Under,
     elapsed_ms: f64,
     beat: usize,
     style: &Style,
 ) -> String {
-    let width =
-        console::measure_text_width(style.status_mark(crate::model::report::Status::Pass).0);
+    let width = console::measure_text_width(style.status_mark(Status::Pass).0);
     let sign = match under {
         Under::Done if style.unicode => "·",
         Under::Done => "-",
@@ -52,7 +69,7 @@ pub fn running(
         Under::Way => "",
         Under::Early | Under::Done => " (early)",
     };
-    line(&mark, layer, &prose(title), aside, &time, style)
+    line(&mark, name, &prose(title), aside, &time, style)
 }
 
 /// Returns the sign that turns.
@@ -62,26 +79,25 @@ pub fn turn(beat: usize, style: &Style) -> &'static str {
     if style.unicode { ROUND[beat % ROUND.len()] } else { PLAIN[beat % PLAIN.len()] }
 }
 
-fn line(mark: &str, layer: Layer, text: &str, aside: &str, time: &str, style: &Style) -> String {
+/// One line, as wide as the report's lines, so that nothing moves when the report takes its place.
+fn line(mark: &str, name: &str, text: &str, aside: &str, time: &str, style: &Style) -> String {
     let column = Layer::ALL.iter().map(|layer| layer.name().len()).max().unwrap_or(0);
     let indent = 2 + console::measure_text_width(mark) + 1 + column + 2;
-    // The last column stays free: a terminal may break the line there.
-    let room = style.page().saturating_sub(indent + 2 + TIME + 1);
+    let room = style.page().saturating_sub(indent + 2 + TIME);
     let kept = room.saturating_sub(aside.len());
     let tail = if style.unicode { "…" } else { "..." };
     let text = console::truncate_str(text, kept, tail);
     let gap = " ".repeat(kept.saturating_sub(console::measure_text_width(&text)));
-    let layer = style.paint(Paint::Faint, &pad(layer.name(), column));
+    let name = style.paint(Paint::Faint, &pad(name, column));
     let aside = style.paint(Paint::Faint, aside);
     let time = style.paint(Paint::Faint, &pad_left(time, TIME));
-    let line = format!("  {mark} {layer}  {text}{aside}{gap}  {time}");
-    console::truncate_str(&line, style.width.saturating_sub(1), "").into_owned()
+    let line = format!("  {mark} {name}  {text}{aside}{gap}  {time}");
+    console::truncate_str(&line, style.width, "").into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::report::Status;
 
     fn entry(text: &str) -> StepEntry {
         StepEntry {
@@ -101,17 +117,21 @@ mod tests {
         }
     }
 
+    fn settled(entry: &StepEntry, style: &Style) -> Option<String> {
+        Settled::of(entry).map(|settled| settled.line(style))
+    }
+
     #[test]
-    fn a_rung_is_one_line_that_leaves_the_last_column_free() {
+    fn a_rung_is_one_line_however_narrow_the_window_is() {
         for width in [20, 48, 80, 120, 200] {
             for unicode in [true, false] {
                 let style = Style { unicode, ..Style::plain(width) };
                 for text in ["short", &"word ".repeat(60), "日本語 ".repeat(40).as_str()] {
                     let line = settled(&entry(text), &style).expect("it has a text");
-                    assert!(console::measure_text_width(&line) < width, "{line:?}");
+                    assert!(console::measure_text_width(&line) <= width, "{line:?}");
                     for under in [Under::Way, Under::Early, Under::Done] {
-                        let line = running(Layer::Application, text, under, 6e4, 3, &style);
-                        assert!(console::measure_text_width(&line) < width, "{line:?}");
+                        let line = running("application", text, under, 6e4, 3, &style);
+                        assert!(console::measure_text_width(&line) <= width, "{line:?}");
                         assert!(unicode || !text.is_ascii() || line.is_ascii(), "{line:?}");
                     }
                 }
@@ -122,15 +142,15 @@ mod tests {
     #[test]
     fn a_settled_rung_stands_where_it_ran_with_its_fact_and_time() {
         let style = Style::plain(80);
-        let ran = running(Layer::Transport, "Open it", Under::Early, 440.0, 0, &style);
+        let ran = running("transport", "Open it", Under::Early, 440.0, 0, &style);
         assert_eq!(
             ran,
-            "  ⠋ transport    Open it (early)                                          0.4 s"
+            "  ⠋ transport    Open it (early)                                           0.4 s"
         );
         let line = settled(&entry("5 SYNs, no \u{1b}answer"), &style).expect("a text");
         assert_eq!(
             line,
-            "  ✗ transport    5 SYNs, no \\u{1b}answer                                 1.20 s"
+            "  ✗ transport    5 SYNs, no \\u{1b}answer                                  1.20 s"
         );
     }
 

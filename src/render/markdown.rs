@@ -6,7 +6,8 @@
 
 use std::io::{self, Write};
 
-use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::check::{Check, CheckResult};
+use crate::model::expect::Judgement;
 use crate::model::report::{Report, Status, StepEntry};
 use crate::render::account;
 use crate::render::markup::{code, code_in_cell, element, inline};
@@ -76,10 +77,10 @@ fn headline(check: &Check, page: &mut Page) {
     let total = check.results.len();
     let mut parts = Vec::new();
     for (outcome, words) in [
-        (Outcome::Passed, "passed"),
-        (Outcome::Failed, "failed"),
-        (Outcome::Error, "could not be judged"),
-        (Outcome::Skipped, "not run"),
+        (Judgement::Passed, "passed"),
+        (Judgement::Failed, "failed"),
+        (Judgement::Error, "could not be judged"),
+        (Judgement::Skipped, "not run"),
     ] {
         match check.count(outcome) {
             0 => {}
@@ -110,7 +111,7 @@ fn table(check: &Check, page: &mut Page) {
 }
 
 fn is_to_be_told(result: &CheckResult) -> bool {
-    matches!(result.outcome, Outcome::Failed | Outcome::Error) || result.is_degraded()
+    matches!(result.outcome, Judgement::Failed | Judgement::Error) || result.is_degraded()
 }
 
 /// What is known of one target; folded when there are several.
@@ -187,11 +188,11 @@ fn fact(step: &StepEntry) -> String {
 
 fn sign(result: &CheckResult) -> &'static str {
     match result.outcome {
-        Outcome::Passed if result.is_degraded() => status(Status::Warn),
-        Outcome::Passed => status(Status::Pass),
-        Outcome::Failed => status(Status::Fail),
-        Outcome::Error => status(Status::Unknown),
-        Outcome::Skipped => status(Status::Skipped),
+        Judgement::Passed if result.is_degraded() => status(Status::Warn),
+        Judgement::Passed => status(Status::Pass),
+        Judgement::Failed => status(Status::Fail),
+        Judgement::Error => status(Status::Unknown),
+        Judgement::Skipped => status(Status::Skipped),
     }
 }
 

@@ -5,7 +5,8 @@
 
 use std::io::{self, Write};
 
-use crate::model::check::{Alarm, Check, Outcome};
+use crate::model::check::{Alarm, Check};
+use crate::model::expect::Judgement;
 use crate::render::account;
 use crate::render::sanitise::{line, prose};
 
@@ -18,7 +19,7 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "TCPDOCTOR {state} - {told} | ")?;
     write!(out, "time={}s;;;0", seconds(check.duration_ms))?;
     let total = check.results.len();
-    for outcome in [Outcome::Passed, Outcome::Failed, Outcome::Error, Outcome::Skipped] {
+    for outcome in [Judgement::Passed, Judgement::Failed, Judgement::Error, Judgement::Skipped] {
         write!(out, " {}={};;;0;{total}", outcome.name(), check.count(outcome))?;
     }
     if let [result] = &check.results[..]
@@ -46,9 +47,9 @@ fn told(check: &Check) -> String {
     }
     let total = check.results.len();
     let groups = [
-        (Outcome::Failed, "not as expected"),
-        (Outcome::Error, "could not be judged"),
-        (Outcome::Skipped, "not run"),
+        (Judgement::Failed, "not as expected"),
+        (Judgement::Error, "could not be judged"),
+        (Judgement::Skipped, "not run"),
     ];
     let mut parts = Vec::new();
     for (outcome, words) in groups {

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::check::{Check, CheckResult};
+use crate::model::expect::Judgement;
 use crate::render::account;
 use crate::render::sanitise::line;
 
@@ -108,7 +109,7 @@ impl Target<'_> {
     }
 
     fn outcomes(&self) -> Vec<Series> {
-        let all = [Outcome::Passed, Outcome::Failed, Outcome::Error, Outcome::Skipped];
+        let all = [Judgement::Passed, Judgement::Failed, Judgement::Error, Judgement::Skipped];
         let series = all.map(|outcome| {
             let labels = self.with([label("outcome", outcome.name())]);
             (labels, flag(outcome == self.result.outcome))

@@ -12,8 +12,9 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::check::{Check, CheckResult};
 use crate::model::diagnosis::{Diagnosis, Severity};
+use crate::model::expect::Judgement;
 use crate::render::sanitise::prose;
 use crate::render::{account, markup, words, write_json};
 
@@ -27,7 +28,9 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
     let told: Vec<&CheckResult> = check
         .results
         .iter()
-        .filter(|one| matches!(one.outcome, Outcome::Failed | Outcome::Error) || one.is_degraded())
+        .filter(|one| {
+            matches!(one.outcome, Judgement::Failed | Judgement::Error) || one.is_degraded()
+        })
         .collect();
     let mut rules = Rules::default();
     let results: Vec<Value> = told.iter().map(|result| entry(result, &mut rules)).collect();
@@ -129,9 +132,9 @@ fn entry(result: &CheckResult, rules: &mut Rules) -> Value {
     let found = account::diagnosis(result);
     let id = account::reason(result);
     let (kind, level) = match result.outcome {
-        Outcome::Error => ("open", "none"),
-        Outcome::Passed => ("fail", "warning"),
-        Outcome::Failed | Outcome::Skipped => ("fail", "error"),
+        Judgement::Error => ("open", "none"),
+        Judgement::Passed => ("fail", "warning"),
+        Judgement::Failed | Judgement::Skipped => ("fail", "error"),
     };
     let name = prose(&result.name);
     let text = format!("{}: {}", name, account::sentence(result, MOST));
@@ -228,9 +231,9 @@ fn fingerprint(name: &str, id: &str) -> String {
 
 fn notification(result: &CheckResult) -> Option<Value> {
     let level = match result.outcome {
-        Outcome::Error => "error",
-        Outcome::Skipped => "note",
-        Outcome::Passed | Outcome::Failed => return None,
+        Judgement::Error => "error",
+        Judgement::Skipped => "note",
+        Judgement::Passed | Judgement::Failed => return None,
     };
     let text = format!("{}: {}", prose(&result.name), account::sentence(result, MOST));
     Some(json!({

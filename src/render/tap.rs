@@ -8,7 +8,8 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::check::{Check, CheckResult};
+use crate::model::expect::Judgement;
 use crate::render::account;
 use crate::render::sanitise::{line, prose};
 
@@ -20,12 +21,12 @@ pub(super) fn write(check: &Check, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "1..{}", check.results.len())?;
     for (nth, result) in check.results.iter().enumerate() {
         let ok = match result.outcome {
-            Outcome::Passed | Outcome::Skipped => "ok",
-            Outcome::Failed | Outcome::Error => "not ok",
+            Judgement::Passed | Judgement::Skipped => "ok",
+            Judgement::Failed | Judgement::Error => "not ok",
         };
         let name = account::shortened(&result.name, MOST);
         write!(out, "{ok} {} - {}", nth + 1, description(&name))?;
-        if result.outcome == Outcome::Skipped {
+        if result.outcome == Judgement::Skipped {
             write!(out, " # SKIP {}", description(&account::sentence(result, MOST)))?;
         }
         writeln!(out)?;
@@ -46,11 +47,11 @@ fn description(text: &str) -> String {
 /// `---` can end it.
 fn block(result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {
     let severity = match result.outcome {
-        Outcome::Passed if result.is_degraded() => Some("warning"),
-        Outcome::Passed => None,
-        Outcome::Failed => Some("fail"),
-        Outcome::Error => Some("error"),
-        Outcome::Skipped => Some("skipped"),
+        Judgement::Passed if result.is_degraded() => Some("warning"),
+        Judgement::Passed => None,
+        Judgement::Failed => Some("fail"),
+        Judgement::Error => Some("error"),
+        Judgement::Skipped => Some("skipped"),
     };
     writeln!(out, "  ---")?;
     let mut pair = |key: &str, value: Value| writeln!(out, "  {key}: {}", scalar(&value));

@@ -26,7 +26,7 @@ const REMEDY_PLACES: [(&str, RemedyPlace); 3] = [
 ];
 /// The most diagnoses of one file.
 const MOST_DIAGNOSES: usize = 1000;
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "layer",
     "severity",
     "confidence",
@@ -35,6 +35,7 @@ const KEYS: [&str; 10] = [
     "summary",
     "meaning",
     "needs",
+    "optional",
     "remedies",
     "lookalikes",
 ];
@@ -104,13 +105,14 @@ impl Reader {
         };
         let place = self.need(fields, node, what, "location");
         let place = place.and_then(|node| self.word(node, "`location`", &PLACES));
-        let needs = self.needs(fields);
+        let needs = self.value_names(fields, "needs");
+        let optional = self.value_names(fields, "optional");
         let mut scope = Scope::default();
         if !self.trusted {
             scope.add("target", super::types::target());
             // Given by the engine: the machine that `here` means, null for the one it runs on.
             scope.add("machine", Type::Any);
-            for need in &needs {
+            for need in needs.iter().chain(&optional) {
                 scope.add(need.as_str(), Type::Any);
             }
         }
@@ -134,21 +136,22 @@ impl Reader {
             summary: summary?,
             meaning,
             needs,
+            optional,
             remedies,
             lookalikes,
         })
     }
 
-    fn needs(&mut self, fields: Fields<'_>) -> Vec<String> {
-        let Some(node) = fields.find("needs") else {
+    fn value_names(&mut self, fields: Fields<'_>, key: &str) -> Vec<String> {
+        let Some(node) = fields.find(key) else {
             return Vec::new();
         };
-        let mut needs = Vec::new();
-        for (need, node) in self.texts(node, "`needs`").unwrap_or_default() {
-            self.name(need, &node.span, "a value's name", false);
-            needs.push(need.to_owned());
+        let mut names = Vec::new();
+        for (name, node) in self.texts(node, &format!("`{key}`")).unwrap_or_default() {
+            self.name(name, &node.span, "a value's name", false);
+            names.push(name.to_owned());
         }
-        needs
+        names
     }
 
     fn remedies(&mut self, fields: Fields<'_>, scope: &Scope) -> Vec<RemedyText> {

@@ -87,9 +87,11 @@ impl Reader {
             self.wrong(Code::NEEDS, &id.span, message, None);
         }
         if let Some(Yaml::Map(entries)) = fields.find("with").map(|node| &node.value) {
-            for (key, _) in entries.iter().filter(|(k, _)| !needs.contains(&&*k.name)) {
+            let used: Vec<&str> =
+                entry.needs.iter().chain(&entry.optional).map(String::as_str).collect();
+            for (key, _) in entries.iter().filter(|(k, _)| !used.contains(&&*k.name)) {
                 let message = format!("`{name}` has no use for `{}`", key.name);
-                let known = (needs.as_slice(), "values that it needs");
+                let known = (used.as_slice(), "values that it needs");
                 self.misnamed(Code::NEEDS, &key.span, message, &key.name, known);
             }
         }

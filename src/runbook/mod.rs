@@ -386,6 +386,8 @@ pub struct Entry {
     pub meaning: String,
     /// The names that a runbook's `with` must give for its texts.
     pub needs: Vec<String>,
+    /// The names that a runbook's `with` may give; null where it does not.
+    pub optional: Vec<String>,
     /// What to do.
     pub remedies: Vec<RemedyText>,
     /// What else looks like it.

@@ -253,7 +253,8 @@ fn needs(key: &str) -> Vec<Value> {
     let catalogue = Catalogue::builtin().unwrap_or_default();
     let with_needs = catalogue.entries.iter().filter(|entry| !entry.needs.is_empty());
     let each = with_needs.map(|entry| {
-        let names = entry.needs.iter().map(|need| (need.clone(), json!({})));
+        let names = entry.needs.iter().chain(&entry.optional);
+        let names = names.map(|name| (name.clone(), json!({})));
         json!({
             "if": {"properties": {key: {"const": entry.id}}, "required": [key]},
             "then": {"required": ["with"], "properties": {"with": {

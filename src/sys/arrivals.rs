@@ -11,14 +11,25 @@ use tokio::io::Interest;
 
 use crate::sys::socket::{self, Watched};
 
-/// Enough for the headers without options, and for IPv4 with them.
-const SNAP: u32 = 80;
+/// Enough for the headers and their options: 60 bytes of IPv4, or 40 of IPv6, and 60 of TCP.
+const SNAP: u32 = 120;
 /// `PACKET_IGNORE_OUTGOING` (`linux/if_packet.h`, Linux 4.20).
 const PACKET_IGNORE_OUTGOING: i32 = 23;
 const TCP: u8 = 6;
 /// The bits of a SYN and an ACK among TCP's flags (RFC 9293, 3.1).
 const SYN: u8 = 0x02;
 const SYN_OR_ACK: u8 = 0x12;
+
+/// A SYN that came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived {
+    /// Where it comes from.
+    pub from: IpAddr,
+    /// Where it goes to.
+    pub to: IpAddr,
+    /// The segment size that it advertises (RFC 9293, 3.7.1), in bytes; `None` without the option.
+    pub segment: Option<u16>,
+}
 
 /// SYNs to a port of this machine.
 #[derive(Debug)]
@@ -43,18 +54,18 @@ impl Arrivals {
         Ok(Arrivals { socket: Watched::new(socket)?, port })
     }
 
-    /// Waits for the next SYN; returns where it comes from and where it goes to.
+    /// Waits for the next SYN.
     ///
     /// # Errors
     ///
     /// Returns what reading met.
-    pub async fn next(&self) -> io::Result<(IpAddr, IpAddr)> {
+    pub async fn next(&self) -> io::Result<Arrived> {
         let read = self.socket.when_ready(Interest::READABLE, |mut socket| {
             let mut bytes = [0; SNAP as usize];
             loop {
                 match socket.read(&mut bytes) {
                     // What came before the filter was there is no SYN of ours.
-                    Ok(count) => match addresses(&bytes[..count], self.port) {
+                    Ok(count) => match arrived(&bytes[..count], self.port) {
                         Some(found) => return Some(Ok(found)),
                         None => continue,
                     },
@@ -70,9 +81,9 @@ impl Arrivals {
     }
 }
 
-/// Reads where a SYN to the port comes from and goes to; `None` for any other packet.
-fn addresses(packet: &[u8], port: u16) -> Option<(IpAddr, IpAddr)> {
-    let (tcp, source, destination): (usize, IpAddr, IpAddr) = match packet.first()? >> 4 {
+/// Reads a SYN to the port; `None` for any other packet.
+fn arrived(packet: &[u8], port: u16) -> Option<Arrived> {
+    let (tcp, from, to): (usize, IpAddr, IpAddr) = match packet.first()? >> 4 {
         4 if packet.get(9) == Some(&TCP) => {
             let at =
                 |start: usize| -> Option<[u8; 4]> { packet.get(start..start + 4)?.try_into().ok() };
@@ -87,10 +98,25 @@ fn addresses(packet: &[u8], port: u16) -> Option<(IpAddr, IpAddr)> {
         }
         _ => return None,
     };
-    let to = packet.get(tcp + 2..tcp + 4)?;
+    let wanted = packet.get(tcp + 2..tcp + 4)?;
     let flags = packet.get(tcp + 13)?;
-    let is_syn = u16::from_be_bytes([to[0], to[1]]) == port && flags & SYN_OR_ACK == SYN;
-    is_syn.then_some((source, destination))
+    let is_syn = u16::from_be_bytes([wanted[0], wanted[1]]) == port && flags & SYN_OR_ACK == SYN;
+    is_syn.then(|| Arrived { from, to, segment: segment(&packet[tcp..]) })
+}
+
+/// Finds the segment size among the options of a TCP header (RFC 9293, 3.1): kind 2, length 4.
+fn segment(header: &[u8]) -> Option<u16> {
+    let length = usize::from(header.get(12)? >> 4) * 4;
+    let mut options = header.get(20..length)?;
+    loop {
+        match options {
+            [2, 4, high, low, ..] => return Some(u16::from_be_bytes([*high, *low])),
+            [0, ..] | [] => return None,
+            [1, rest @ ..] => options = rest,
+            [_, length, ..] if *length >= 2 => options = options.get(usize::from(*length)..)?,
+            _ => return None,
+        }
+    }
 }
 
 /// Takes SYNs to the port out of IPv4 and IPv6, without extension headers (classic BPF).
@@ -162,7 +188,8 @@ mod tests {
 
     #[test]
     fn only_syns_to_the_port_are_arrivals() {
-        let here = |packet: &[u8]| addresses(packet, 5432).map(|(from, to)| format!("{from} {to}"));
+        let here =
+            |packet: &[u8]| arrived(packet, 5432).map(|syn| format!("{} {}", syn.from, syn.to));
         assert_eq!(here(&v4(SYN, 5432, 0)).as_deref(), Some("10.1.0.2 10.1.0.5"));
         assert_eq!(here(&v4(SYN, 5432, 8)).as_deref(), Some("10.1.0.2 10.1.0.5"));
         // ECN-setup SYNs (RFC 3168) are SYNs.
@@ -177,10 +204,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_segment_size_stands_anywhere_among_the_options() {
+        let with = |options: &[u8]| {
+            let mut packet = v4(SYN, 5432, 0);
+            packet.extend(options);
+            packet[32] = u8::try_from((20 + options.len()) / 4).expect("few") << 4;
+            arrived(&packet, 5432).expect("a SYN").segment
+        };
+        let cases: [(&[u8], Option<u16>); 7] = [
+            (&[], None),
+            (&[2, 4, 2, 133], Some(645)),
+            (&[1, 1, 4, 2, 2, 4, 5, 180], Some(1460)),
+            (&[0, 0, 0, 0], None),
+            (&[3, 0, 2, 4], None),
+            (&[8, 40, 0, 0], None),
+            (&[2, 4, 2, 133, 2, 4, 0, 1], Some(645)),
+        ];
+        for (options, segment) in cases {
+            assert_eq!(with(options), segment, "{options:?}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_packet_makes_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..100)) {
-            let _ = addresses(&bytes, 80);
+            let _ = arrived(&bytes, 80);
         }
     }
 }

@@ -67,6 +67,20 @@ pub fn ways_in() -> Vec<(String, bool)> {
     ways
 }
 
+/// Lists the addresses by which others may reach this machine, on whatever interface: those that are
+/// neither loopback nor link-local. Empty when the kernel does not tell.
+pub fn own_addresses() -> Vec<IpAddr> {
+    let listed = Rtnl::open().ok().and_then(|mut rtnl| rtnl.addresses().ok());
+    let mut own: Vec<IpAddr> =
+        listed.unwrap_or_default().into_iter().map(|entry| entry.address).collect();
+    own.retain(|address| match address {
+        IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
+        IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+    });
+    own.dedup();
+    own
+}
+
 /// Returns an interface's index; `None` when there is none of that name.
 pub fn device_index(name: &str) -> Option<u32> {
     nix::net::if_::if_nametoindex(name).ok()

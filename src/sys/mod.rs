@@ -30,6 +30,7 @@ pub mod rtnl;
 pub mod signals;
 pub mod sock_diag;
 pub mod socket;
+pub mod ssh_line;
 pub mod syn;
 pub mod syn_data;
 pub mod sysctl;

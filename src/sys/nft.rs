@@ -7,7 +7,7 @@ use netlink_bindings::nftables::{Nfgenmsg, Request};
 use crate::sys::netlink::{Netlink, NetlinkError};
 use crate::wire::nft::{Expr, Family, Rule, Ruleset, Set, decode};
 
-/// Lists chains, rules, and the sets that rules look into.
+/// Lists chains, rules, and the sets that rules look into; nothing of tables that sleep.
 ///
 /// # Errors
 ///
@@ -15,6 +15,8 @@ use crate::wire::nft::{Expr, Family, Rule, Ruleset, Set, decode};
 pub fn ruleset() -> Result<Ruleset, NetlinkError> {
     let mut socket = Netlink::open(libc::NETLINK_NETFILTER as u16)?;
     let everything = Nfgenmsg::default();
+    let tables = socket.request(&Request::new().op_gettable_dump(&everything))?;
+    let dormant = decoded(&tables.messages, decode::dormant);
     let chains = socket.request(&Request::new().op_getchain_dump(&everything))?;
     let rules = socket.request(&Request::new().op_getrule_dump(&everything))?;
     let mut ruleset = Ruleset {
@@ -22,6 +24,11 @@ pub fn ruleset() -> Result<Ruleset, NetlinkError> {
         rules: decoded(&rules.messages, decode::rule),
         sets: Vec::new(),
     };
+    let awake = |family: Family, table: &str| {
+        !dormant.iter().any(|(its_family, its_name)| *its_family == family && its_name == table)
+    };
+    ruleset.chains.retain(|chain| awake(chain.family, &chain.table));
+    ruleset.rules.retain(|rule| awake(rule.family, &rule.table));
     if ruleset.rules.iter().any(|rule| looked_up(rule).next().is_some()) {
         let sets = socket.request(&Request::new().op_getset_dump(&everything))?;
         ruleset.sets = decoded(&sets.messages, decode::set);

@@ -77,7 +77,8 @@ pub struct SynReport {
     /// What answered.
     pub answer: SynAnswer,
     /// The error number of the failure: of the kernel for an ICMP error or RST, of the system call
-    /// for a local error; `None` when opened or silent.
+    /// for a local error; ECONNRESET or EPIPE when it was open and closed again at once. `None` when open
+    /// or silent.
     pub errno: Option<i32>,
     /// When the SYN was sent: just before `connect()`.
     pub sent: Instant,
@@ -311,7 +312,7 @@ fn examine(fd: BorrowedFd<'_>, target: SocketAddr) -> Option<(SynAnswer, Option<
     match errno {
         Some(libc::ECONNREFUSED) => return Some((SynAnswer::Rst, errno)),
         // Reset (EPIPE: after its FIN) only once the connection was established.
-        Some(libc::ECONNRESET | libc::EPIPE) => return Some((SynAnswer::SynAck, None)),
+        Some(libc::ECONNRESET | libc::EPIPE) => return Some((SynAnswer::SynAck, errno)),
         Some(libc::ETIMEDOUT) => return Some((SynAnswer::Silent, None)),
         Some(number) => return Some((SynAnswer::LocalError(number), errno)),
         None => {}

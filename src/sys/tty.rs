@@ -4,8 +4,10 @@ use std::io;
 use std::os::fd::AsFd;
 
 use nix::sys::termios::{
-    LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+    FlushArg, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcflush, tcgetattr, tcsetattr,
 };
+
+use crate::sys::procfs::Process;
 
 /// The modes that the terminal had.
 #[derive(Clone)]
@@ -48,6 +50,19 @@ impl Modes {
         modes.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
         Ok(tcsetattr(io::stdin(), SetArg::TCSANOW, &modes)?)
     }
+}
+
+/// Throws away what was typed and not yet read.
+pub fn forget_typed() {
+    // A terminal that has gone away holds nothing.
+    let _ = tcflush(io::stdin(), FlushArg::TCIFLUSH);
+}
+
+/// Whether `script(1)` records the session: the session's first process is its child.
+pub fn is_recorded() -> bool {
+    let leader = nix::unistd::getsid(None).ok().and_then(|pid| u32::try_from(pid.as_raw()).ok());
+    let parent = leader.and_then(Process::read).and_then(|leader| leader.parent);
+    parent.and_then(Process::read).is_some_and(|parent| parent.command == "script")
 }
 
 /// Reads what has been typed, past every buffer; empty at the end of input.

@@ -124,7 +124,9 @@ fn diagnoses() -> String {
         for remedy in remedies {
             let command = remedy["command"].as_str().map(|command| format!(" `{command}`"));
             let (text, place) = (word(&remedy["text"]), word(&remedy["where"]));
-            let _ = writeln!(page, "- {text}{} ({place})", command.unwrap_or_default());
+            let when = remedy["when"].as_str().map(|when| format!(", when `{when}`"));
+            let (command, when) = (command.unwrap_or_default(), when.unwrap_or_default());
+            let _ = writeln!(page, "- {text}{command} ({place}{when})");
         }
         let alike = list(&entry, "lookalikes");
         if !alike.is_empty() {

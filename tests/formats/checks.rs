@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use tcpdoctor::Report;
-use tcpdoctor::model::check::{Check, CheckResult, Defined, Outcome, SCHEMA};
+use tcpdoctor::model::check::{Check, CheckResult, Defined, SCHEMA};
 use tcpdoctor::model::expect::FailOn;
+use tcpdoctor::model::expect::Judgement;
 use tcpdoctor::model::report::Tool;
 use tcpdoctor::render::{Format, Style};
 
@@ -56,7 +57,7 @@ pub(crate) fn every_outcome() -> Check {
     healthy.defined = Some(Defined { file: "targets.yaml".to_owned(), line: 3 });
     let mut refused = result("dmz must refuse", "refused");
     refused.expect = "diagnosis tcp.refused_no_listener".to_owned();
-    refused.outcome = Outcome::Passed;
+    refused.outcome = Judgement::Passed;
     refused.problems.clear();
     let degraded = result("two addresses", "degraded_dead_address");
     let mut fault = result("db", "filtered_at_hop_2");
@@ -68,12 +69,12 @@ pub(crate) fn every_outcome() -> Check {
     other.problems = vec!["expected diagnosis tcp.rejected_admin, but it is refused".to_owned()];
     let mut unexpected = result("must be closed", "healthy_local");
     unexpected.expect = "diagnosis tcp.rejected_admin".to_owned();
-    unexpected.outcome = Outcome::Failed;
+    unexpected.outcome = Judgement::Failed;
     unexpected.problems =
         vec!["expected diagnosis tcp.rejected_admin, but it is healthy".to_owned()];
     let inconclusive = result("unknown", "inconclusive_permission");
     let mut skipped = result("later", "healthy_local");
-    skipped.outcome = Outcome::Skipped;
+    skipped.outcome = Judgement::Skipped;
     skipped.report = None;
     skipped.attempts = 0;
     skipped.duration_ms = None;
@@ -82,15 +83,15 @@ pub(crate) fn every_outcome() -> Check {
 }
 
 /// How each target of [`every_outcome`] fared, and its reason code.
-pub(crate) const FARED: &[(&str, Outcome, &str)] = &[
-    ("web", Outcome::Passed, "healthy"),
-    ("dmz must refuse", Outcome::Passed, "tcp.refused_no_listener"),
-    ("two addresses", Outcome::Passed, "dns.dead_address"),
-    ("db", Outcome::Failed, "tcp.timeout_filtered"),
-    ("cache", Outcome::Failed, "tcp.refused_no_listener"),
-    ("must be closed", Outcome::Failed, "expectation.not_met"),
-    ("unknown", Outcome::Error, "inconclusive.permission"),
-    ("later", Outcome::Skipped, "not_run"),
+pub(crate) const FARED: &[(&str, Judgement, &str)] = &[
+    ("web", Judgement::Passed, "healthy"),
+    ("dmz must refuse", Judgement::Passed, "tcp.refused_no_listener"),
+    ("two addresses", Judgement::Passed, "dns.dead_address"),
+    ("db", Judgement::Failed, "tcp.timeout_filtered"),
+    ("cache", Judgement::Failed, "tcp.refused_no_listener"),
+    ("must be closed", Judgement::Failed, "expectation.not_met"),
+    ("unknown", Judgement::Error, "inconclusive.permission"),
+    ("later", Judgement::Skipped, "not_run"),
 ];
 
 pub(crate) fn check(results: Vec<CheckResult>) -> Check {

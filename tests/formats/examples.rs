@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use tcpdoctor::model::check::{Check, Outcome};
+use tcpdoctor::model::check::Check;
+use tcpdoctor::model::expect::Judgement;
 use tcpdoctor::render::Format;
 
 use crate::checks::{check, every_outcome, write};
@@ -26,7 +27,7 @@ fn example() -> Check {
                         is up and no program listens there."
             .to_owned(),
     ];
-    assert_eq!((db.outcome, later.outcome), (Outcome::Failed, Outcome::Skipped));
+    assert_eq!((db.outcome, later.outcome), (Judgement::Failed, Judgement::Skipped));
     check(vec![web, db, firewall, later])
 }
 

@@ -1,7 +1,7 @@
 //! Not run is skipped, could not measure is an error, a fault is a failure: in every format.
 
 use serde_json::Value;
-use tcpdoctor::model::check::Outcome;
+use tcpdoctor::model::expect::Judgement;
 use tcpdoctor::render::Format;
 
 use crate::checks::{FARED, every_outcome, write};
@@ -50,10 +50,10 @@ fn junit_says_the_outcome_and_the_reason() {
         let case = &read["cases"][nth];
         assert_eq!(case[0], *name);
         let child = match fared {
-            Outcome::Passed => None,
-            Outcome::Failed => Some("failure"),
-            Outcome::Error => Some("error"),
-            Outcome::Skipped => Some("skipped"),
+            Judgement::Passed => None,
+            Judgement::Failed => Some("failure"),
+            Judgement::Error => Some("error"),
+            Judgement::Skipped => Some("skipped"),
         };
         assert_eq!(case[2].as_array().expect("a list").first().and_then(Value::as_str), child);
         if child.is_some() {
@@ -81,9 +81,9 @@ fn tap_says_the_outcome() {
         let test = &read["tests"][nth];
         assert_eq!(test[1], format!("- {name}"));
         let (ok, directive) = match fared {
-            Outcome::Passed => ("ok", ""),
-            Outcome::Failed | Outcome::Error => ("not ok", ""),
-            Outcome::Skipped => ("ok", "SKIP"),
+            Judgement::Passed => ("ok", ""),
+            Judgement::Failed | Judgement::Error => ("not ok", ""),
+            Judgement::Skipped => ("ok", "SKIP"),
         };
         assert_eq!((test[0].as_str(), test[2].as_str()), (Some(ok), Some(directive)), "{name}");
     }
@@ -168,13 +168,13 @@ fn nagios_says_the_worst() {
             "TCPDOCTOR CRITICAL - 3 of 8 not as expected: db (tcp.timeout_filtered), "
         )
     );
-    check.results.retain(|one| one.outcome != Outcome::Failed);
+    check.results.retain(|one| one.outcome != Judgement::Failed);
     assert!(line(&check).starts_with("TCPDOCTOR UNKNOWN - 1 of 5 could not be judged: unknown (inconclusive.permission); 1 of 5 not run: later (not_run)"), "{}", line(&check));
-    check.results.retain(|one| one.outcome != Outcome::Error);
+    check.results.retain(|one| one.outcome != Judgement::Error);
     assert!(line(&check).starts_with("TCPDOCTOR WARNING - "));
     check.results.retain(|one| !one.is_degraded());
     assert!(line(&check).starts_with("TCPDOCTOR OK - "));
-    check.results.retain(|one| one.outcome == Outcome::Skipped);
+    check.results.retain(|one| one.outcome == Judgement::Skipped);
     assert!(line(&check).starts_with("TCPDOCTOR UNKNOWN - later: interrupted"), "{}", line(&check));
     check.results.clear();
     assert!(line(&check).starts_with("TCPDOCTOR UNKNOWN - no targets"));

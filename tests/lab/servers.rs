@@ -36,6 +36,8 @@ pub(crate) enum Serve {
     ResetsOnData,
     /// Closes at once, without a byte.
     ClosesAtOnce,
+    /// Accepts and resets at once.
+    ResetsAtOnce,
 }
 
 /// The thread in which all servers of one scenario live; its end closes every socket.
@@ -151,6 +153,7 @@ async fn treat(mut stream: TcpStream, how: Serve) -> io::Result<()> {
             }
         }
         Serve::ClosesAtOnce => {}
+        Serve::ResetsAtOnce => stream.set_zero_linger()?,
         Serve::NeverReads => std::future::pending().await,
         Serve::NeverAccepts | Serve::QueueFull => unreachable!("nothing was accepted"),
     }

@@ -138,6 +138,12 @@ in_namespace! {
         assert_eq!(brief(&seen), "no rules on the way");
     }
 
+    fn a_table_that_sleeps_decides_nothing() {
+        nft("table inet t { flags dormant
+            chain o { type filter hook output priority 0; tcp dport 80 drop } }");
+        assert_eq!(to_port(80)["outcome"], "no_rules");
+    }
+
     fn a_dropping_rule_is_named_and_its_counter_confirms_it() {
         nft("table inet t { chain o { type filter hook output priority 0;
                 udp dport 80 drop
@@ -151,7 +157,7 @@ in_namespace! {
         assert_eq!(seen["rule"]["packets_grown"], 3);
         assert_eq!(
             brief(&seen),
-            "rule 3 of table inet t, chain o: tcp dport 80 counter drop (hook output); its counter grew by 3"
+            "handle 3 in table inet t, chain o: tcp dport 80 counter drop (hook output); its counter grew by 3"
         );
         assert_eq!(to_port(81)["outcome"], "accepts");
         let read_only = seen_without_shots(80);
@@ -353,7 +359,7 @@ in_namespace! {
         assert_eq!(input(31)["outcome"], "undecided", "only the rule for any port is left");
         let network = input(32);
         assert_eq!(network["outcome"], "drops");
-        assert_eq!(network["partial"], "clients that this rule matches");
+        assert_eq!(network["partial"], "some clients");
         assert_eq!(network["rule"]["text"], "ip saddr 192.0.2.0/24 tcp dport 32 drop");
         let limited = input(34);
         assert_eq!(limited["outcome"], "drops");

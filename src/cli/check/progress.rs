@@ -1,13 +1,17 @@
-//! Progress of a check on stderr: a counter on a terminal, else one plain line for each target that
+//! Progress of a check on stderr: a counter on a terminal that can redraw it, else one plain line for each target that
 //! has ended.
 
 use std::cell::Cell;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::model::check::{CheckResult, Outcome};
+use crate::cli::args::Global;
+use crate::cli::canvas;
+use crate::cli::terminal::{self, Screen};
+use crate::model::check::CheckResult;
+use crate::model::expect::Judgement;
 use crate::render::{duration, sanitise};
 
 /// Progress of one check.
@@ -26,11 +30,11 @@ enum Shown {
 
 impl Progress {
     /// Begins to show progress; `given` is the number of targets before some were left out.
-    pub(super) fn begin(quiet: bool, all: usize, given: usize) -> Progress {
-        let shown = match (quiet, io::stderr().is_terminal()) {
+    pub(super) fn begin(global: &Global, quiet: bool, all: usize, given: usize) -> Progress {
+        let shown = match (quiet, terminal::screen(global)) {
             (true, _) => Shown::Nothing,
-            (false, true) => Shown::Bar(bar(all)),
-            (false, false) => Shown::Lines,
+            (false, Screen::Live) => Shown::Bar(bar(all)),
+            (false, Screen::Plain | Screen::Silent) => Shown::Lines,
         };
         if matches!(shown, Shown::Lines) && all < given {
             let _ = writeln!(io::stderr(), "{all} of {given} targets selected");
@@ -40,11 +44,11 @@ impl Progress {
 
     /// Takes note of a target that has ended; those that were skipped ran to no end.
     pub(super) fn ended(&self, result: &CheckResult) {
-        if result.outcome == Outcome::Skipped {
+        if result.outcome == Judgement::Skipped {
             return;
         }
         self.ended.set(self.ended.get() + 1);
-        if result.outcome != Outcome::Passed {
+        if result.outcome != Judgement::Passed {
             self.bad.set(self.bad.get() + 1);
         }
         match &self.shown {
@@ -54,7 +58,7 @@ impl Progress {
             }
             Shown::Bar(bar) => {
                 if self.bad.get() > 0 {
-                    bar.set_message(format!("{} not as expected", self.bad.get()));
+                    bar.set_message(format!(", {} not as expected", self.bad.get()));
                 }
                 bar.set_position(self.ended.get() as u64);
             }
@@ -70,7 +74,7 @@ impl Progress {
             Shown::Lines => {
                 let _ = writeln!(io::stderr(), "{text}");
             }
-            Shown::Bar(bar) => bar.set_message(text),
+            Shown::Bar(bar) => bar.set_message(format!(", {text}")),
         }
     }
 
@@ -100,11 +104,10 @@ impl Progress {
 
 /// Ten frames a second at most, however many targets end.
 fn bar(all: usize) -> ProgressBar {
-    let target = ProgressDrawTarget::stderr_with_hz(10);
-    let bar = ProgressBar::with_draw_target(Some(all as u64), target);
+    let bar = ProgressBar::with_draw_target(Some(all as u64), canvas::target(10));
     // The template is a constant; the plain bar serves as well if it were ever refused.
     if let Ok(style) =
-        ProgressStyle::with_template("  {spinner} {pos} of {len} targets {wide_msg} {elapsed}")
+        ProgressStyle::with_template("  {spinner} {pos} of {len} targets{wide_msg} {elapsed}")
     {
         bar.set_style(style.tick_chars("|/-\\ "));
     }

@@ -97,7 +97,9 @@ fn key(name: &str) -> Option<Page> {
     }
     let mut parts = vec![Part::Heading(format!("Key `{name}` of runbooks"))];
     for (key, groups) in &found {
-        let groups: Vec<&str> = groups.iter().map(|group| group.what).collect();
+        let mut groups: Vec<&str> = groups.iter().map(|group| group.what).collect();
+        // The two kinds of questions are both an ask step.
+        groups.dedup();
         let needed = if key.needed { "; required" } else { "" };
         parts.push(Part::Heading(format!("In {}{needed}", groups.join(", "))));
         parts.push(Part::Text(key.doc.to_owned()));

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use similar::TextDiff;
 
-use crate::cli::args::Global;
+use crate::cli::args::{Global, Lint};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, files, runbooks, status, terminal};
 use crate::model::lint::{self as model, Level, SCHEMA};
@@ -17,29 +16,6 @@ use crate::runbook::lint::{self, Linted};
 const MOST_BYTES: u64 = 4 << 20;
 /// How deep folders are searched.
 const DEEPEST: usize = 8;
-
-const HELP: &str = "\
-Exit status: 0 nothing is wrong (there may be advice), 1 there is advice and --strict, 2 a file
-cannot be used. `tcpdoctor explain TD104` explains a code. A comment on the line of a piece of
-advice, or right above, allows it:  # lint: allow TD104";
-
-/// Check runbooks and files of diagnoses.
-#[derive(Debug, Args)]
-#[command(after_help = HELP)]
-pub(in crate::cli) struct Lint {
-    /// Files, folders, names of runbooks, or - for stdin
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<String>,
-    /// Exit with 1 when there is advice
-    #[arg(long)]
-    strict: bool,
-    /// Mend what can be mended mechanically; comments and layout stay
-    #[arg(long)]
-    fix: bool,
-    /// Show what --fix would change, as a unified diff; nothing is written
-    #[arg(long, conflicts_with = "fix")]
-    diff: bool,
-}
 
 /// A file to be looked at.
 struct Source {

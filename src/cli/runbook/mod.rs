@@ -9,49 +9,8 @@ mod schema;
 mod show;
 mod test;
 
-use std::path::PathBuf;
-
-use clap::Subcommand;
-
-use crate::cli::args::Global;
+use crate::cli::args::{Global, RunbookCommand};
 use crate::cli::usage::Usage;
-
-/// What to do with runbooks.
-#[derive(Debug, Subcommand)]
-pub(super) enum RunbookCommand {
-    /// List the runbooks that can be named: title, where each comes from, what it hides
-    List,
-    /// Check runbooks and files of diagnoses: what is wrong, and what would better be changed
-    Lint(lint::Lint),
-    /// Print the JSON Schema of runbooks, for editors
-    Schema,
-    /// Draw a runbook's tree: --format mermaid (unless given), dot (Graphviz) or svg
-    Graph {
-        /// The runbook: a name or a file; not needed with --report
-        name: Option<String>,
-        /// Show the way that the run of this saved JSON report took; - for stdin
-        #[arg(long, value_name = "FILE")]
-        report: Option<String>,
-    },
-    /// Run the tests of runbooks, offline; or make one from a saved report
-    Test(test::Test),
-    /// Show what a runbook does, step by step; or, with --resolved, as one file
-    Show {
-        /// The runbook: a name or a file
-        #[arg(value_name = "NAME|PATH")]
-        runbook: String,
-        /// Write it as YAML, with what it extends and includes put in
-        #[arg(long)]
-        resolved: bool,
-    },
-    /// Write the beginning of a runbook, with comments; without KIND, list the kinds
-    New {
-        /// The kind of target: tcp, http, database, dns or local
-        kind: Option<String>,
-        /// The file to write, which must not be there yet; stdout without
-        file: Option<PathBuf>,
-    },
-}
 
 /// Does it; returns the exit status.
 pub(super) fn run(global: &Global, command: &RunbookCommand) -> Result<u8, Usage> {

@@ -5,12 +5,14 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::args::Global;
-use crate::cli::runbook::test;
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{files, replay, runbooks, status, terminal};
 use crate::engine::{record, rehearse};
 use crate::runbook::Runbook;
-use crate::runbook::rehearsal::{self, as_file, as_item};
+use crate::runbook::rehearsal::{self, SUFFIX, as_file, as_item};
+
+/// Far larger than any test file; the loader has bounds of its own.
+const MOST_BYTES: u64 = 4 << 20;
 
 /// Makes the test and adds it to a file, or prints it; returns the exit status.
 pub(super) fn run(
@@ -45,7 +47,7 @@ pub(super) fn run(
     let folder = path.parent().unwrap_or(Path::new(""));
     let text = match path.exists() {
         false => as_file(&named(&runbook, folder), &runbook, &recorded.test),
-        true => added(&test::read(path)?, &as_item(&runbook, &recorded.test)),
+        true => added(&read(path)?, &as_item(&runbook, &recorded.test)),
     };
     checked(path, &text, &runbook, &recorded.test.name)?;
     let shown = quoted(&path.to_string_lossy());
@@ -125,6 +127,17 @@ fn relative(folder: &Path, file: &Path) -> Option<PathBuf> {
     let text = path.to_string_lossy();
     // A bare file name would be taken for it anyway; the dot says that it is a path.
     Some(if text.contains('/') { path } else { Path::new(".").join(path) })
+}
+
+/// Reads a test file's text.
+pub(super) fn read(path: &Path) -> Result<String, Usage> {
+    let cannot = |why: String| {
+        let path = quoted(&path.to_string_lossy());
+        Usage::new(format!("{path} cannot be read: {why}"))
+            .help(format!("name a test file (NAME{SUFFIX}), a folder with some, or a runbook"))
+    };
+    let bytes = files::read(path, MOST_BYTES).map_err(|error| cannot(files::why(&error)))?;
+    String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8 text".to_owned()))
 }
 
 #[cfg(test)]

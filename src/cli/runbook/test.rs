@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args as ClapArgs;
-
-use crate::cli::args::Global;
-use crate::cli::runbook::record;
+use crate::cli::args::{Global, Test};
+use crate::cli::runbook::record::{self, read};
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, files, runbooks, status};
 use crate::engine::{Tally, rehearse};
@@ -15,42 +13,6 @@ use crate::runbook::rehearsal::{self, SUFFIX, Suite};
 
 /// Where tests are looked for unless something is named.
 const FOLDER: &str = "runbooks";
-/// Far larger than any test file; the loader has bounds of its own.
-const MOST_BYTES: u64 = 4 << 20;
-
-const MORE: &str = "\
-Exit status:
-  0    every test passed
-  1    a test failed, or fewer conclusions are reached than --fail-under asks for
-  2    a test file or its runbook is invalid; nothing was run
-
-A test file (NAME.test.yaml) says what each step's probe saw and what the walk must come to. A field
-that it leaves out is null, where the probe allows null; any other must be given when it is read.";
-
-/// What can be written behind `runbook test`.
-#[derive(Debug, ClapArgs)]
-#[command(after_help = MORE)]
-pub(in crate::cli) struct Test {
-    /// A test file, a folder with test files, or a runbook (file or name) whose tests are to be run;
-    /// by default all in ./runbooks
-    #[arg(value_name = "FILE|FOLDER|NAME")]
-    what: Vec<String>,
-    /// Run only the tests whose name contains this
-    #[arg(long, value_name = "TEXT", conflicts_with = "from")]
-    filter: Option<String>,
-    /// List everything that no test reaches, branches included
-    #[arg(long, conflicts_with = "from")]
-    coverage: bool,
-    /// Exit with 1 when the tests reach less than this share of a runbook's conclusions, in percent
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), conflicts_with = "from")]
-    fail_under: Option<u8>,
-    /// Make a test of a JSON report (- for stdin) that passes; added to FILE, or printed without one
-    #[arg(long, value_name = "REPORT")]
-    from: Option<String>,
-    /// The name of the new test, a sentence
-    #[arg(long, value_name = "SENTENCE", requires = "from")]
-    name: Option<String>,
-}
 
 /// Runs the tests, or makes one; returns the exit status.
 pub(super) fn run(global: &Global, test: &Test) -> Result<u8, Usage> {
@@ -174,15 +136,4 @@ fn load(paths: &[PathBuf], instead: Option<&str>) -> Result<Vec<Suite>, Usage> {
         }
     }
     if wrong.is_empty() { Ok(suites) } else { Err(Usage::whole(wrong.join("\n"))) }
-}
-
-/// Reads a test file's text.
-pub(super) fn read(path: &Path) -> Result<String, Usage> {
-    let cannot = |why: String| {
-        let path = quoted(&path.to_string_lossy());
-        Usage::new(format!("{path} cannot be read: {why}"))
-            .help(format!("name a test file (NAME{SUFFIX}), a folder with some, or a runbook"))
-    };
-    let bytes = files::read(path, MOST_BYTES).map_err(|error| cannot(files::why(&error)))?;
-    String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8 text".to_owned()))
 }

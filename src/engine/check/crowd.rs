@@ -9,7 +9,8 @@
 
 use serde_json::Value;
 
-use crate::model::check::{CheckResult, Outcome};
+use crate::model::check::CheckResult;
+use crate::model::expect::Judgement;
 use crate::model::layer::Layer;
 use crate::model::report::{Report, StepEntry, Verdict};
 
@@ -24,7 +25,7 @@ pub(super) fn may_have_swayed(result: &CheckResult) -> bool {
     };
     match report.verdict {
         // An expectation of time, then.
-        Verdict::Healthy => result.outcome != Outcome::Passed,
+        Verdict::Healthy => result.outcome != Judgement::Passed,
         Verdict::Inconclusive => true,
         Verdict::Degraded | Verdict::Fault => {
             let layer = report.diagnosis.as_ref().map(|diagnosis| diagnosis.layer);

@@ -7,7 +7,7 @@ use crate::engine::{ask, conclude};
 use crate::model::diagnosis::Diagnosis;
 use crate::model::outcome::Why;
 use crate::model::report::{Status, Verdict};
-use crate::runbook::expr::{Bindings, Known};
+use crate::runbook::expr::{Bindings, Expr, Known};
 use crate::runbook::{Branch, Kind, Runbook, Step};
 
 /// Where a step leads.
@@ -31,6 +31,7 @@ impl Leave {
                 Verdict::Degraded => Status::Warn,
                 Verdict::Healthy => Status::Pass,
             },
+            Leave::End(End::Open) => Status::Unknown,
             Leave::Goto(_) | Leave::End(End::Healthy) => Status::Pass,
         }
     }
@@ -40,6 +41,7 @@ impl Leave {
         match self {
             Leave::Goto(_) => String::new(),
             Leave::End(End::Healthy) => "healthy".to_owned(),
+            Leave::End(End::Open) => "inconclusive".to_owned(),
             Leave::End(End::Concluded(diagnosis)) => diagnosis.id.clone(),
         }
     }
@@ -58,6 +60,13 @@ pub(super) fn choose<'a>(step: &'a Step, names: &Bindings) -> Result<&'a Branch,
     otherwise(step).ok_or(Why::Depends { on: "a branch that fits".to_owned() })
 }
 
+/// Whether a branch concludes from what was seen in one of these steps, and not because nothing else
+/// is left.
+pub(super) fn rests_on(branch: &Branch, steps: &[&str]) -> bool {
+    let names = branch.when.as_ref().map(Expr::names).unwrap_or_default();
+    names.iter().any(|(name, _)| name == "result" || steps.contains(&name.as_str()))
+}
+
 /// Says what a step saw in one line.
 pub(super) fn brief(step: &Step, seen: Option<&Value>, names: &Bindings) -> Option<String> {
     match &step.kind {
@@ -73,7 +82,8 @@ pub(super) fn used_result(end: &End, runbook: &Runbook, mut names: Bindings) -> 
     let seen = ids.filter_map(|id| Some((id.clone(), names.values.remove(id)?)));
     let steps = Value::Object(seen.collect());
     match end {
-        End::Healthy => json!({"verdict": "healthy", "id": null, "steps": steps}),
+        // What a used runbook concludes counts, so that `Open` does not come here.
+        End::Healthy | End::Open => json!({"verdict": "healthy", "id": null, "steps": steps}),
         End::Concluded(diagnosis) => {
             let verdict = conclude::verdict_of(diagnosis).name();
             json!({"verdict": verdict, "id": diagnosis.id, "steps": steps})

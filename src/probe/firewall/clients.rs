@@ -6,7 +6,7 @@
 //! 3. So is a rule about this very port that may match some, as one for a network.
 //! 4. A rule about any port that may match leaves it undecided.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::conclude::{Readings, deciding_rule, located, owner, same, suspects, text};
 use super::packet::Packet;
@@ -121,10 +121,10 @@ pub(super) fn conclude(
     let (place, partial) = match (end, may) {
         // Somebody met it just now, and that was about this port.
         (Some(end), Some(may)) if limits.is_some() && grew(&may) && !grew(&end) => {
-            (Some(may), Some(MATCHED.to_owned()))
+            (Some(may), Some(Part::of(SOME)))
         }
         (Some(end), _) => (Some(end), limits),
-        (None, Some(may)) => (Some(may), Some(MATCHED.to_owned())),
+        (None, Some(may)) => (Some(may), Some(Part::of(SOME))),
         (None, None) => (None, None),
     };
     let gave_up = judged.iter().any(|client| client.decision.gave_up);
@@ -163,24 +163,44 @@ pub(super) fn conclude(
         rule: place.map(|place| deciding_rule(rules, &place, readings)),
         counted,
         shots: 0,
-        partial,
+        partial_family: partial.as_ref().and_then(|part| part.family).map(str::to_owned),
+        partial_address: partial.as_ref().and_then(|part| part.address).map(|own| own.to_string()),
+        partial: partial.map(|part| part.words),
         not_evaluated,
         legacy_tables,
     }
 }
 
-const MATCHED: &str = "clients that this rule matches";
+const SOME: &str = "some clients";
 
-/// Which clients meet their end, in words, when it is not all of them.
-fn limits(rules: &Ruleset, judged: &[Judged<'_>], ended: &[&Judged<'_>]) -> Option<String> {
-    if ended.len() < judged.len() {
-        return Some(which(judged, ended));
-    }
-    let exception = ended.iter().find_map(|client| client.exception())?;
-    Some(format!("clients that no earlier rule lets in (as does: {})", text(rules, &exception)))
+/// A part of all clients.
+struct Part {
+    /// Which, in words.
+    words: String,
+    /// `v4` or `v6`, when it is exactly those of one family.
+    family: Option<&'static str>,
+    /// An address of ours, when it is exactly those that connect to it.
+    address: Option<IpAddr>,
 }
 
-fn which(judged: &[Judged<'_>], ended: &[&Judged<'_>]) -> String {
+impl Part {
+    fn of(words: impl Into<String>) -> Part {
+        Part { words: words.into(), family: None, address: None }
+    }
+}
+
+/// Which clients meet their end, when it is not all of them.
+fn limits(rules: &Ruleset, judged: &[Judged<'_>], ended: &[&Judged<'_>]) -> Option<Part> {
+    // A rule that lets some in does so for a family as for all.
+    let exception = ended.iter().find_map(|client| client.exception());
+    let Some(exception) = exception else {
+        return (ended.len() < judged.len()).then(|| which(judged, ended));
+    };
+    let text = text(rules, &exception);
+    Some(Part::of(format!("clients that no earlier rule lets in (as does: {text})")))
+}
+
+fn which(judged: &[Judged<'_>], ended: &[&Judged<'_>]) -> Part {
     let ends = |client: &Judged<'_>| ended.iter().any(|other| std::ptr::eq(*other, client));
     let exactly = |belongs: &dyn Fn(&Judged<'_>) -> bool| {
         judged.iter().all(|client| belongs(client) == ends(client))
@@ -189,18 +209,30 @@ fn which(judged: &[Judged<'_>], ended: &[&Judged<'_>]) -> String {
         client.syn.device.as_ref().map_or("any interface", |device| device.name.as_str()).to_owned()
     };
     if exactly(&|client| client.syn.v6) {
-        return "IPv6 clients".to_owned();
+        return Part { family: Some("v6"), ..Part::of("IPv6 clients") };
     }
     if exactly(&|client| !client.syn.v6) {
-        return "IPv4 clients".to_owned();
+        return Part { family: Some("v4"), ..Part::of("IPv4 clients") };
     }
     let mut devices: Vec<String> = ended.iter().map(|client| device(client)).collect();
     devices.dedup();
     if exactly(&|client| devices.contains(&device(client))) {
-        return format!("clients that come in by {}", devices.join(", "));
+        return Part::of(format!("clients that come in by {}", devices.join(", ")));
+    }
+    let mut addresses: Vec<IpAddr> =
+        ended.iter().filter_map(|client| client.syn.destination).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    if exactly(&|client| client.syn.destination.is_some_and(|own| addresses.contains(&own))) {
+        let words: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+        let part = Part::of(format!("clients that connect to {}", words.join(", ")));
+        let one = (addresses.len() == 1).then(|| addresses.first().copied()).flatten();
+        return Part { address: one, ..part };
     }
     let family = |client: &Judged<'_>| if client.syn.v6 { "IPv6" } else { "IPv4" };
-    let pairs: Vec<String> =
-        ended.iter().map(|client| format!("{} by {}", family(client), device(client))).collect();
-    format!("clients of {}", pairs.join(", "))
+    let mut pairs: Vec<String> = (ended.iter())
+        .map(|client| format!("{} clients that come in by {}", family(client), device(client)))
+        .collect();
+    pairs.dedup();
+    Part::of(pairs.join(", "))
 }

@@ -177,6 +177,8 @@ pub(super) fn conclude(
         counted,
         shots: readings.shots,
         partial: None,
+        partial_family: None,
+        partial_address: None,
         not_evaluated,
         legacy_tables,
     }
@@ -221,7 +223,11 @@ fn told(rules: &Ruleset, place: &Place<'_>) -> String {
     let chain = place.chain;
     let within = format!("table {} {}, chain {}", chain.family.name(), chain.table, chain.name);
     match place.rule {
-        Some(rule) => format!("rule {} of {within}: {}", rule.handle, rule_text(rules, rule)),
+        // iptables counts the rules of a chain, nft gives each a handle.
+        Some(rule) => {
+            let number = if chain.table.ends_with(SUFFIX) { "rule" } else { "handle" };
+            format!("{number} {} in {within}: {}", rule.handle, rule_text(rules, rule))
+        }
         None => format!("the policy of {within}: drop"),
     }
 }

@@ -91,7 +91,7 @@ impl Question {
             None => None,
         };
         let clients: Vec<Client> = (ways_in(args, own, client).into_iter())
-            .map(|(name, v6)| {
+            .map(|Way { device: name, v6, own }| {
                 let device = name.map(device);
                 let loopback = device.as_ref().map(|device| device.name == "lo");
                 let mut syn = blank(args, v6);
@@ -112,36 +112,51 @@ impl Question {
     }
 }
 
-/// Lists by which interfaces clients may come, and with which family. Where no interface has an
-/// address it is left open.
-fn ways_in(
-    args: &FirewallArgs,
+/// How a client may come.
+struct Way {
+    /// The interface; `None` for any.
+    device: Option<String>,
+    v6: bool,
+    /// The address of ours that it connects to; `None` for any.
     own: Option<IpAddr>,
-    client: Option<IpAddr>,
-) -> Vec<(Option<String>, bool)> {
-    let ends = [own, client];
-    let meant = |v6: bool| ends.iter().flatten().all(|end| end.is_ipv6() == v6);
-    let open = |name: Option<&String>| {
-        [false, true].into_iter().filter(|v6| meant(*v6)).map(|v6| (name.cloned(), v6)).collect()
-    };
-    if let Some(name) = &args.device {
-        return open(Some(name));
-    }
-    // A known client comes in where our answer goes out.
-    let route = client.and_then(sys::egress::toward);
-    if let Some(route) = &route {
-        return open(Some(&route.device));
-    }
-    let mut ways = sys::egress::ways_in();
-    ways.retain(|(_, v6)| meant(*v6));
-    ways.truncate(WAYS);
-    match ways.as_slice() {
-        [] => open(None),
-        _ => ways.into_iter().map(|(name, v6)| (Some(name), v6)).collect(),
-    }
 }
 
-/// Families and interfaces that are looked at; machines with more have them all alike.
+/// Lists by which interfaces clients may come, with which family, and to which address of ours. Where
+/// no interface has an address, or there are too many, that is left open.
+fn ways_in(args: &FirewallArgs, own: Option<IpAddr>, client: Option<IpAddr>) -> Vec<Way> {
+    let ends = [own, client];
+    let meant = |v6: bool| ends.iter().flatten().all(|end| end.is_ipv6() == v6);
+    let families = || [false, true].into_iter().filter(|v6| meant(*v6));
+    // A known client comes in where our answer goes out.
+    let routed = client.and_then(sys::egress::toward).map(|route| route.device);
+    let mut ways: Vec<(Option<String>, bool)> = match args.device.clone().or(routed) {
+        Some(name) => families().map(|v6| (Some(name.clone()), v6)).collect(),
+        None => sys::egress::ways_in().into_iter().map(|(name, v6)| (Some(name), v6)).collect(),
+    };
+    ways.retain(|(_, v6)| meant(*v6));
+    ways.truncate(WAYS);
+    if ways.is_empty() {
+        ways = families().map(|v6| (None, v6)).collect();
+    }
+    let addresses = match own {
+        Some(own) => vec![own],
+        None => sys::egress::own_addresses(),
+    };
+    // An address of one interface may be asked for by another.
+    let reached: Vec<Way> = (ways.iter())
+        .flat_map(|(device, v6)| {
+            let of_family = addresses.iter().filter(|own| own.is_ipv6() == *v6);
+            of_family.map(|own| Way { device: device.clone(), v6: *v6, own: Some(*own) })
+        })
+        .collect();
+    let every = ways.iter().all(|(_, v6)| reached.iter().any(|way| way.v6 == *v6));
+    if every && reached.len() <= WAYS {
+        return reached;
+    }
+    ways.into_iter().map(|(device, v6)| Way { device, v6, own }).collect()
+}
+
+/// Interfaces, families and addresses that are looked at; machines with more have them all alike.
 const WAYS: usize = 32;
 
 /// A packet of a direction, without what depends on addresses.

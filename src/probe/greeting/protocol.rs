@@ -243,10 +243,12 @@ fn with_length(bytes: &[u8]) -> Vec<u8> {
 /// The most characters of a banner that are shown.
 const BANNER: usize = 120;
 
-/// Makes the first bytes of a server printable: anything but printable ASCII becomes a dot.
+/// Makes the first line that a server sends printable: anything but printable ASCII becomes a dot.
 pub(super) fn banner(bytes: &[u8]) -> String {
-    let bytes = bytes.trim_ascii_end();
-    bytes
+    let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    // Where it begins with an end of line, all of it is worth a look.
+    let line = bytes.get(..end.filter(|end| *end > 0).unwrap_or(bytes.len())).unwrap_or(bytes);
+    line.trim_ascii_end()
         .iter()
         .take(BANNER)
         .map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' })
@@ -315,6 +317,8 @@ mod tests {
     #[test]
     fn a_banner_keeps_only_what_a_terminal_may_see() {
         assert_eq!(banner(b"SSH-2.0-x\r\n"), "SSH-2.0-x");
+        assert_eq!(banner(b"HTTP/1.1 200 OK\r\nServer: x\r\n"), "HTTP/1.1 200 OK");
+        assert_eq!(banner(b"\r\nlogin:"), "..login:");
         assert_eq!(banner(b"\x1b[31mred\x07\xff"), ".[31mred..");
         assert_eq!(banner(&[b'a'; 300]).len(), 120);
     }

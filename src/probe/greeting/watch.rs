@@ -50,10 +50,11 @@ enum Came {
 
 /// How long a server that said nothing may take to answer our close, besides two round trips.
 const AFTER_SILENCE: Duration = Duration::from_millis(500);
-/// How long to look for an early close, besides a round trip, before closing our own side.
-const EARLY: Duration = Duration::from_millis(4);
+/// How long to look for an early close, besides a round trip, before closing our own side: time for a
+/// busy server to accept. Pings and packets of full size are under way meanwhile.
+const EARLY: Duration = Duration::from_millis(25);
 /// The longest look for an early close.
-const EARLY_MOST: Duration = Duration::from_millis(60);
+const EARLY_MOST: Duration = Duration::from_millis(150);
 
 /// Opens a connection and watches it, at most `patience` for the first reaction.
 pub(super) async fn run(target: SocketAddr, plan: &Plan, patience: Duration) -> Watch {
@@ -72,6 +73,11 @@ pub(super) async fn run(target: SocketAddr, plan: &Plan, patience: Duration) -> 
     let (SynAnswer::SynAck, Some(socket)) = (report.answer, attempt.socket()) else {
         return watch;
     };
+    // Reset as soon as it was open, and that error is read already.
+    if report.errno == Some(libc::ECONNRESET) {
+        watch.take(Came::Reset, 0.0);
+        return watch;
+    }
     // Soft errors must not end an established connection (ip(7), IP_RECVERR).
     errqueue::disable(socket.as_fd(), target.is_ipv6());
     let rtt = report.rtt.unwrap_or_default();
@@ -235,6 +241,18 @@ mod tests {
         let watch = watched(drop, &Plan::Listen, PATIENCE);
         assert_eq!(watch.outcome, GreetingOutcome::ClosedEarly);
         assert_eq!(watch.close_answered, None);
+    }
+
+    #[test]
+    fn a_reset_right_after_the_handshake_is_a_reset() {
+        let reset = |stream: TcpStream| {
+            let socket = socket2::Socket::from(stream);
+            socket.set_linger(Some(Duration::ZERO)).expect("linger");
+        };
+        for plan in [Plan::Listen, Plan::CloseOnly] {
+            let watch = watched(reset, &plan, PATIENCE);
+            assert_eq!(watch.outcome, GreetingOutcome::Reset, "{plan:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::sys::udp::{self, Datagram, UdpAnswer};
 /// Traceroute's first port: hardly anything listens there, and filters tend to let it through.
 const UDP_PORT: u16 = 33_434;
 
+/// Bytes of the small packet: more than the headers of a SYN with data.
+pub(super) const SMALL: u32 = 100;
+
 /// A way to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {

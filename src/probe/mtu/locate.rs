@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::ask::Asker;
-use super::run::SMALL;
+use super::ask::{Asker, SMALL};
 use crate::model::icmp::{IcmpError, IcmpKind};
 
 /// TTLs asked side by side.
 const WAVE: u8 = 4;
 /// The largest TTL asked.
 const MOST: u8 = 24;
+/// A router whose errors are used up has one for us again after this (Linux sends one per second).
+const REFILL: Duration = Duration::from_millis(1050);
 
 /// Who answered at one TTL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,16 @@ pub(super) async fn locate(
             place.big = router(answer);
         }
     }
+    let mute = mute(&places);
+    if !mute.is_empty() {
+        tokio::time::sleep(REFILL).await;
+        let again = mute.iter().map(|ttl| asker.hop(*ttl, size, patience));
+        for (ttl, answer) in mute.iter().zip(join_all(again).await) {
+            if let Some(place) = places.iter_mut().find(|place| place.ttl == *ttl) {
+                place.big = router(answer);
+            }
+        }
+    }
     found(&places)
 }
 
@@ -81,6 +92,16 @@ fn doubtful(places: &[Place]) -> Vec<u8> {
     let last = places.iter().filter(|place| place.big.is_some()).map(|place| place.ttl).max();
     let after = places.iter().filter(|place| place.ttl > last.unwrap_or(0));
     after.filter(|place| place.small && !place.end).map(|place| place.ttl).take(2).collect()
+}
+
+/// TTLs that answered nothing at all and stand before one that did, or before the end: routers that
+/// send no errors, or whose errors were used up by others.
+fn mute(places: &[Place]) -> Vec<u8> {
+    let last = places.iter().filter(|place| place.big.is_some()).map(|place| place.ttl).max();
+    let answers = |place: &&Place| place.small && place.ttl > last.unwrap_or(0);
+    let next = places.iter().find(answers).map_or(WAVE, |place| place.ttl);
+    let between = places.iter().filter(|place| place.ttl > last.unwrap_or(0) && place.ttl < next);
+    between.map(|place| place.ttl).collect()
 }
 
 fn found(places: &[Place]) -> Option<(u8, Option<IpAddr>)> {
@@ -131,6 +152,15 @@ mod tests {
         assert!(goes_on(&places("BBB.")));
         assert!(!goes_on(&places("BBss")));
         assert!(!goes_on(&places("BBBe")));
+    }
+
+    #[test]
+    fn a_hop_that_may_have_used_up_its_errors_is_asked_again_later() {
+        assert_eq!(mute(&places("..ee")), [1, 2]);
+        assert_eq!(mute(&places("B.ee")), [2]);
+        assert_eq!(mute(&places("Bsee")), Vec::<u8>::new());
+        assert_eq!(mute(&places("ssee")), Vec::<u8>::new());
+        assert_eq!(mute(&places("B...")), [2, 3], "the last of a wave may lie behind the end");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout_at;
 
-use super::ask::{Asked, Asker, Reply, Way};
+use super::ask::{Asked, Asker, Reply, SMALL, Way};
 use super::first::{First, Next};
 use super::locate::locate;
 use super::search::{Fate, Found, Search};
@@ -18,8 +18,6 @@ use crate::model::outcome::Why;
 use crate::sys::own_mtu::{self, OwnMtu};
 use crate::sys::{clock, errno, host, syn_data};
 
-/// Bytes of the small packet: more than the headers of a SYN with data.
-pub(super) const SMALL: u32 = 100;
 /// A SYN is repeated without its data after a second, so no answer may be waited for longer.
 const LONGEST: Duration = Duration::from_millis(950);
 /// Grace for answers that are on their way when the decision is clear already.

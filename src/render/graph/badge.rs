@@ -1,6 +1,6 @@
 //! The signs of ends and of how steps ended: each has a shape of its own, colour only helps.
 
-use super::layout::Point;
+use super::place::Point;
 use crate::model::diagnosis::Severity;
 use crate::model::graph::NodeKind;
 use crate::model::report::Status;

@@ -1,10 +1,20 @@
 //! A step as a box: its name, what it saw, and a row for each arm.
 
 use super::arm::{self, Arm};
-use super::layout::{Card, Exit, Point};
+use super::ink::Ink;
 use super::measure::{Face, cut, wrap};
-use super::svg::{Detail, Ink, Pen};
+use super::pen::Pen;
+use super::place::{Card, Exit, Point};
 use crate::model::graph::{EdgeKind, Graph, Node};
+
+/// How much of a marked tree is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Every step with all its arms.
+    Whole,
+    /// The steps that the run came by; of the others the names.
+    Way,
+}
 
 const WIDTH: f64 = 440.0;
 const WIDTH_FOLDED: f64 = 236.0;

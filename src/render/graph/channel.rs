@@ -1,6 +1,6 @@
 //! The tracks between two layers: who runs above whom.
 
-use super::layout::LINE;
+use super::place::LINE;
 
 /// All arrows to one box between two layers: they join.
 #[derive(Debug, Clone)]

@@ -152,7 +152,7 @@ fn lines(text: &str, face: Face, room: f64) -> String {
 fn ink(node: &Node) -> &'static str {
     match (&node.kind, node.layer) {
         (NodeKind::Healthy, _) => "#1a7f37",
-        (_, layer) => super::svg::ink(layer),
+        (_, layer) => super::ink::of_layer(layer),
     }
 }
 

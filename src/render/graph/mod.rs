@@ -10,10 +10,13 @@ mod card;
 mod channel;
 mod condition;
 mod dot;
+mod ink;
 mod layout;
 mod measure;
 mod mermaid;
 mod order;
+mod pen;
+mod place;
 mod svg;
 
 #[cfg(test)]
@@ -24,8 +27,8 @@ use std::io::{self, Write};
 use crate::model::graph::Graph;
 use crate::render::Format;
 
-use svg::Detail;
-pub(super) use svg::style;
+use card::Detail;
+pub(super) use ink::style;
 
 /// Writes the tree in one of [`Format::PICTURES`]; Mermaid for any other.
 ///

@@ -1,6 +1,6 @@
 //! Which layer a box goes to, and who stands beside whom.
 
-use super::layout::{Card, Item};
+use super::place::{Card, Item};
 
 /// How often the layers are gone through to lessen crossings.
 const SWEEPS: usize = 24;

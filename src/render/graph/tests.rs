@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::layout::{self, Card, Exit, Layout, Point};
-use super::svg::Detail;
+use super::card::Detail;
+use super::layout::layout;
+use super::place::{Card, Exit, Layout, Point};
 use super::*;
 use crate::model::diagnosis::Severity;
 use crate::model::graph::{Edge, EdgeKind, Node, NodeKind};
@@ -130,7 +131,7 @@ proptest! {
                 cards[from].exits.push(Exit { to, rows });
             }
         }
-        let drawing = layout::layout(&cards, 0);
+        let drawing = layout(&cards, 0);
         let count: usize = cards.iter().map(|card| card.exits.len()).sum();
         prop_assert_eq!(drawing.arrows.len(), count);
         in_order(&cards, &drawing);
@@ -144,7 +145,7 @@ proptest! {
         for (from, to) in arrows {
             cards[from].exits.push(Exit { to, rows: vec![10.0] });
         }
-        let drawing = layout::layout(&cards, 3);
+        let drawing = layout(&cards, 3);
         prop_assert!(drawing.cards.iter().all(Option::is_some));
     }
 }

@@ -1,29 +1,32 @@
 //! Many targets: the counts, the matrix, and each target's report in a fold.
 
-use super::report::{article, put};
+use super::put::put;
+use super::report::article;
 use super::{Depth, path, signs, time};
-use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::check::{Check, CheckResult};
+use crate::model::expect::Judgement;
 use crate::model::layer::Layer;
 use crate::model::report::Status;
 use crate::render::words;
 use crate::render::xml::prose;
 
-const OUTCOMES: [Outcome; 4] = [Outcome::Failed, Outcome::Error, Outcome::Passed, Outcome::Skipped];
+const OUTCOMES: [Judgement; 4] =
+    [Judgement::Failed, Judgement::Error, Judgement::Passed, Judgement::Skipped];
 
 /// The head of the page: what came of all of them, and one row a target.
 pub(super) fn index(check: &Check) -> String {
     let mut out = String::new();
     let worst = match check {
-        check if check.count(Outcome::Failed) > 0 => "fault",
-        check if check.count(Outcome::Error) > 0 || check.interrupted => "inconclusive",
-        check if check.count(Outcome::Passed) == 0 => "inconclusive",
+        check if check.count(Judgement::Failed) > 0 => "fault",
+        check if check.count(Judgement::Error) > 0 || check.interrupted => "inconclusive",
+        check if check.count(Judgement::Passed) == 0 => "inconclusive",
         _ => "healthy",
     };
     put!(out, "<header class=\"verdict {worst}\">");
     put!(
         out,
         "<h1>{} of {} targets passed</h1>",
-        check.count(Outcome::Passed),
+        check.count(Judgement::Passed),
         check.results.len()
     );
     let took = words::duration(check.duration_ms);

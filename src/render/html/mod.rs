@@ -7,6 +7,7 @@
 mod anchor;
 mod index;
 mod observed;
+mod put;
 mod report;
 mod signs;
 mod timeline;
@@ -16,7 +17,8 @@ mod tests;
 
 use std::io::{self, Write};
 
-use crate::model::check::{Check, CheckResult, Outcome};
+use crate::model::check::{Check, CheckResult};
+use crate::model::expect::Judgement;
 use crate::render::{Style, graph, path, words};
 use anchor::hash_source;
 
@@ -67,7 +69,7 @@ impl Depth {
     fn of(check: &Check, result: &CheckResult, trees: usize) -> Depth {
         let few = check.results.len() <= FEW;
         match result.outcome {
-            Outcome::Passed | Outcome::Skipped if !few => Depth::Brief,
+            Judgement::Passed | Judgement::Skipped if !few => Depth::Brief,
             _ if trees >= TREES => Depth::Measured,
             _ => Depth::Whole,
         }
@@ -95,7 +97,7 @@ fn title(check: &Check) -> String {
             format!("{} {} – tcpdoctor", verdict.unwrap_or("NOT RUN"), only.target)
         }
         results => {
-            let passed = check.count(Outcome::Passed);
+            let passed = check.count(Judgement::Passed);
             format!("{passed} of {} targets passed – tcpdoctor", results.len())
         }
     }

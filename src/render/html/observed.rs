@@ -6,7 +6,7 @@ mod sizes;
 use serde_json::Value;
 
 use super::path;
-use super::report::put;
+use super::put::put;
 use crate::model::report::Report;
 use crate::render::words;
 use crate::render::xml::prose;

@@ -1,21 +1,14 @@
 //! One target's report: the answer first, then what it rests on.
 
 use super::anchor::id;
+use super::put::put;
 use super::{Depth, observed, path, signs, time, timeline};
-use crate::model::check::{CheckResult, Outcome};
+use crate::model::check::CheckResult;
 use crate::model::diagnosis::{Confidence, Diagnosis, Severity};
+use crate::model::expect::Judgement;
 use crate::model::report::{Report, Status, StepEntry, Verdict};
 use crate::render::xml::{self, attribute, prose};
 use crate::render::{graph, words};
-
-/// Adds a line; writing to a String cannot fail.
-macro_rules! put {
-    ($out:expr, $($arg:tt)*) => {{
-        use std::fmt::Write as _;
-        let _ = writeln!($out, $($arg)*);
-    }};
-}
-pub(super) use put;
 
 /// Renders a target; ids begin with `key`, headings with this level.
 pub(super) fn article(result: &CheckResult, key: &str, depth: Depth, level: u8) -> String {
@@ -105,7 +98,7 @@ impl Page<'_> {
     /// What was expected, when it says something that the verdict does not.
     fn expectation(&self, out: &mut String) {
         let result = self.result;
-        let plain = result.expect == "healthy" && result.outcome != Outcome::Skipped;
+        let plain = result.expect == "healthy" && result.outcome != Judgement::Skipped;
         if !plain {
             put!(
                 out,

@@ -1,7 +1,7 @@
 //! Signs and words of verdicts, outcomes and statuses: a sign for the eye, a word for everybody.
 
-use crate::model::check::Outcome;
 use crate::model::diagnosis::Severity;
+use crate::model::expect::Judgement;
 use crate::model::report::{Status, Verdict};
 
 fn mark(class: &str, sign: &str, word: &str) -> String {
@@ -32,22 +32,22 @@ pub(super) fn verdict_sign(verdict: Verdict) -> &'static str {
 }
 
 /// How a target fared against what was expected.
-pub(super) fn outcome_sign(outcome: Outcome) -> &'static str {
+pub(super) fn outcome_sign(outcome: Judgement) -> &'static str {
     match outcome {
-        Outcome::Passed => "<span class=\"mark good\" aria-hidden=\"true\">✓</span>",
-        Outcome::Failed => "<span class=\"mark bad\" aria-hidden=\"true\">✗</span>",
-        Outcome::Error => "<span class=\"mark open\" aria-hidden=\"true\">?</span>",
-        Outcome::Skipped => "<span class=\"mark none\" aria-hidden=\"true\">–</span>",
+        Judgement::Passed => "<span class=\"mark good\" aria-hidden=\"true\">✓</span>",
+        Judgement::Failed => "<span class=\"mark bad\" aria-hidden=\"true\">✗</span>",
+        Judgement::Error => "<span class=\"mark open\" aria-hidden=\"true\">?</span>",
+        Judgement::Skipped => "<span class=\"mark none\" aria-hidden=\"true\">–</span>",
     }
 }
 
 /// The same in a word.
-pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
+pub(super) fn outcome_word(outcome: Judgement) -> &'static str {
     match outcome {
-        Outcome::Passed => "passed",
-        Outcome::Failed => "failed",
-        Outcome::Error => "could not be judged",
-        Outcome::Skipped => "not looked at",
+        Judgement::Passed => "passed",
+        Judgement::Failed => "failed",
+        Judgement::Error => "could not be judged",
+        Judgement::Skipped => "not looked at",
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::model::check::CheckResult;
-use crate::model::expect::FailOn;
+use crate::model::expect::{FailOn, Judgement};
 use crate::model::report::Report;
 use crate::render::xml;
 use crate::runbook::{builtin, drawing};
@@ -42,7 +42,7 @@ fn alone(report: Report) -> Check {
 
 /// A check of all reports, and of one target that was not looked at.
 fn together() -> Check {
-    let mut check = Check::sample(&[Outcome::Skipped]);
+    let mut check = Check::sample(&[Judgement::Skipped]);
     let results = reports().into_iter().map(|(name, report)| {
         let mut result: CheckResult = alone(report).results.remove(0);
         result.name = name.to_owned();
@@ -190,7 +190,7 @@ fn every_page_is_whole_accessible_and_self_contained() {
     }
     in_order(&page(&together()));
     in_order(&page(&Check::sample(&[])));
-    in_order(&page(&Check::sample(&[Outcome::Skipped, Outcome::Error])));
+    in_order(&page(&Check::sample(&[Judgement::Skipped, Judgement::Error])));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What ran when: slow steps that were started early stand beside the one they did not wait for.
 
-use super::report::put;
+use super::put::put;
 use super::{path, signs};
 use crate::model::report::{Report, StepEntry};
 use crate::render::words;

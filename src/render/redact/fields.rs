@@ -68,6 +68,8 @@ pub const PUBLIC: &[&str] = &[
     "operstate",
     "owner",
     "partial",
+    "partial_address",
+    "partial_family",
     "path",
     "peer",
     "proof",

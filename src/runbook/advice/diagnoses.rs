@@ -80,13 +80,16 @@ fn described(reader: &mut Reader, key: &Key, node: &Node, words: &Entry, catalog
         texts.extend(remedy.command.as_ref().map(|command| command.source()));
         texts.extend(remedy.when.as_ref().map(|when| when.source()));
     }
-    let needs = entry(node, "needs").map(|(_, node)| items(node)).unwrap_or_default();
+    let listed = |key| entry(node, key).map(|(_, node)| items(node)).unwrap_or_default();
     // The engine itself concludes these, always with the same values.
     let engine = key.name.starts_with("inconclusive.");
-    for (need, place) in words.needs.iter().zip(needs).filter(|_| !engine) {
+    let needs = words.needs.iter().zip(listed("needs")).map(|(name, place)| (name, place, "needs"));
+    let optional = words.optional.iter().zip(listed("optional"));
+    let optional = optional.map(|(name, place)| (name, place, "optional"));
+    for (need, place, list) in needs.chain(optional).filter(|_| !engine) {
         if !texts.iter().any(|text| text.contains(need.as_str())) {
             let message = format!("no text of `{}` uses `{need}`", key.name);
-            let help = format!("write {{{{ {need} }}}} in a text, or take it out of `needs`");
+            let help = format!("write {{{{ {need} }}}} in a text, or take it out of `{list}`");
             reader.wrong(Code::UNUSED_VALUE, &place.span, message, Some(help));
         }
     }

@@ -437,13 +437,18 @@ pub const GROUPS: &[Group] = &[
             need(
                 "summary",
                 Shape::Template,
-                "One sentence with the real names and numbers. Its {{ names }} are those under `needs`, and `target`.",
+                "One sentence with the real names and numbers. Its {{ names }} are those under `needs` and `optional`, and `target`.",
             ),
             key("meaning", Shape::Text, "What it means, for `tcpdoctor explain`."),
             key(
                 "needs",
                 Shape::List(&Shape::Text),
                 "The names whose values every branch that concludes it gives under `with`.",
+            ),
+            key(
+                "optional",
+                Shape::List(&Shape::Text),
+                "The names whose values a branch that concludes it may give under `with`; null where it does not.",
             ),
             key(
                 "remedies",

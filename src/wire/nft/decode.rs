@@ -7,8 +7,8 @@ use netlink_bindings::nftables::{
     ExprListAttrs, ExprOps, HookDevAttrs, IterableDataAttrs, IterableExprAttrs,
     IterableExprCtAttrs, IterableExprListAttrs, IterableExprMetaAttrs, IterableExprPayloadAttrs,
     IterableNftHookAttrs, IterableSetelemAttrs, IterableVerdictAttrs, NftHookAttrs, OpGetchainDump,
-    OpGetruleDump, OpGetsetDump, OpGetsetelemDump, SetDescAttrs, SetDescConcatAttrs,
-    SetelemListElemAttrs,
+    OpGetruleDump, OpGetsetDump, OpGetsetelemDump, OpGettableDump, SetDescAttrs,
+    SetDescConcatAttrs, SetelemListElemAttrs, TableFlags,
 };
 use netlink_bindings::traits::NetlinkRequest;
 use netlink_bindings::utils::chop_header;
@@ -22,6 +22,15 @@ use super::{
 const USERDATA_COMMENT: u8 = 0;
 /// The register number that stands for the verdict.
 const VERDICT: u32 = 0;
+
+/// Reads the family and name of a table whose chains the kernel does not call (`flags dormant`).
+pub fn dormant(message: &[u8]) -> Option<(Family, String)> {
+    let (header, attributes) = OpGettableDump::decode_reply(message);
+    let flags = attributes.get_flags().ok()?;
+    let sleeps = flags & TableFlags::Dormant as u32 != 0;
+    let family = Family::from_number(header.nfgen_family)?;
+    sleeps.then_some((family, text(attributes.get_name().ok()?)))
+}
 
 /// Reads a chain.
 pub fn chain(message: &[u8]) -> Option<Chain> {

@@ -15,10 +15,11 @@ mod mtu;
 pub(crate) mod read_only;
 mod refused;
 mod route;
-mod server;
+pub(crate) mod server;
 mod server_healthy;
 mod server_lookalikes;
 mod server_own;
+mod server_part;
 mod sockets;
 mod tcp;
 mod timeout;
@@ -49,5 +50,6 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Scenario>)> {
         ("server healthy", server_healthy::all()),
         ("server lookalikes", server_lookalikes::all()),
         ("server own", server_own::all()),
+        ("server part", server_part::all()),
     ]
 }

@@ -79,6 +79,9 @@ pub(crate) fn all() -> Vec<Scenario> {
         serving("the firewall drops UDP at this port")
             .nft("s", chain("input", "udp dport 8080 drop; tcp sport 8080 drop"))
             .all_well(),
+        serving("the rules that drop the port are in a table that sleeps")
+            .nft("s", "table inet lab { flags dormant; chain input { type filter hook input priority 0; tcp dport 8080 drop; } }")
+            .all_well(),
         serving("the firewall drops the port on another interface")
             .nft("s", chain("input", "iifname docker0 tcp dport 8080 drop"))
             .all_well(),

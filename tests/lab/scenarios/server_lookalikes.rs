@@ -335,7 +335,7 @@ fn legacy() -> Vec<Scenario> {
                 "iptables-legacy -A INPUT -p tcp --dport 8080 -j REJECT --reject-with tcp-reset",
             )
             .for_nobody(firewall_unseen())
-            .for_root(healthy().finding("fw.reject").naming("IPv4 clients")),
+            .for_root(fault("fw.reject").here().likely().naming("IPv4 clients")),
         serving("rules of iptables-legacy let the port in")
             .shell(
                 "s",

@@ -46,6 +46,22 @@ pub(crate) fn all() -> Vec<Scenario> {
             .serve(22, Serve::ClosesAtOnce)
             .diagnose("ssh://10.4.3.2")
             .expect(fault("tcp.closed_early").target("10.4.3.2")),
+        scenario("a database closes every connection at once")
+            .serve(5432, Serve::ClosesAtOnce)
+            .diagnose("10.4.3.2:5432")
+            .expect(fault("tcp.closed_early").target("10.4.3.2").likely()),
+        scenario("a service that nobody knows closes every connection at once")
+            .serve(9999, Serve::ClosesAtOnce)
+            .diagnose("10.4.3.2:9999")
+            .expect(degraded("tcp.closed_early").target("10.4.3.2")),
+        scenario("an ssh server resets every connection at once")
+            .serve(22, Serve::ResetsAtOnce)
+            .diagnose("10.4.3.2:22")
+            .expect(fault("tcp.reset_on_first_data").target("10.4.3.2").likely()),
+        scenario("a service that nobody knows resets every connection at once")
+            .serve(9999, Serve::ResetsAtOnce)
+            .diagnose("10.4.3.2:9999")
+            .expect(degraded("tcp.reset_on_first_data").target("10.4.3.2")),
         scenario("the way is very long")
             .delay_ms(350)
             .diagnose("10.4.3.2:80")

@@ -127,6 +127,10 @@ pub(crate) fn all() -> Vec<Scenario> {
             .nft("s", policy("input", "drop", "meta l4proto { udp, tcp, icmp } drop"))
             .diagnose("10.4.3.2:5432 --answer vpn=down")
             .expect(fault("route.vpn_down").kind("here")),
+        scenario("the port is dropped and the user knows that it never worked")
+            .nft("r2", to_port("forward", 5432, "drop"))
+            .diagnose("10.4.3.2:5432 --answer history=never")
+            .expect(filtered().path(2, "10.4.2.2").naming("ask those who run the firewalls")),
         scenario("the host has no way back")
             .ip("s", "route del default")
             .diagnose(v4)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{head, number, string};
-use crate::render::html::report::put;
+use crate::render::html::put::put;
 
 const WIDTH: f64 = 640.0;
 const EDGE: f64 = 24.0;
