@@ -121,9 +121,19 @@ pub(crate) fn on(host: &Host, invocation: &Invocation<'_>) -> io::Result<Ran> {
 /// own.
 pub(crate) fn command_on(
     host: &Host,
-    mut command: Command,
+    command: Command,
     invocation: &Invocation<'_>,
 ) -> io::Result<Ran> {
+    in_surroundings(host, command, invocation, wait)
+}
+
+/// Makes a command ready for the surroundings of an invocation and does something with it there.
+pub(crate) fn in_surroundings<T: Send>(
+    host: &Host,
+    mut command: Command,
+    invocation: &Invocation<'_>,
+    run: impl FnOnce(&mut Command) -> io::Result<T> + Send,
+) -> io::Result<T> {
     host.enter(|| {
         private_files(invocation.etc, invocation.limits.no_proc)?;
         let (mode, limits) = (invocation.mode, invocation.limits);
@@ -146,7 +156,7 @@ pub(crate) fn command_on(
                 Ok(())
             });
         }
-        wait(&mut command)
+        run(&mut command)
     })
 }
 
@@ -171,6 +181,17 @@ pub(crate) fn at_a_terminal(
     })
 }
 
+/// Gives a command its environment.
+pub(crate) fn surround(command: &mut Command) -> &mut Command {
+    command
+        .env("PATH", SYSTEM)
+        // As under sudo and setpriv: root's home, which nobody else may look into.
+        .env("HOME", "/proc/1/root")
+        .env("LANG", "C.UTF-8")
+        .env("RUST_BACKTRACE", "1")
+        .current_dir("/")
+}
+
 /// Replays a report, in the caller's own namespaces.
 pub(crate) fn replay(report: &Path, options: &[&str]) -> io::Result<Ran> {
     let mut command = Command::new(product());
@@ -189,16 +210,7 @@ pub(crate) fn replayed_in(report: &Path, columns: u16) -> io::Result<String> {
 }
 
 fn wait(command: &mut Command) -> io::Result<Ran> {
-    command
-        .env("PATH", SYSTEM)
-        // As under sudo and setpriv: root's home, which nobody else may look into.
-        .env("HOME", "/proc/1/root")
-        .env("LANG", "C.UTF-8")
-        .env("RUST_BACKTRACE", "1")
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    surround(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let (started, start) = (SystemTime::now(), Instant::now());
     let mut child = command.spawn()?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
