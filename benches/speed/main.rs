@@ -45,6 +45,9 @@ mod rules;
 #[path = "../../tests/lab/run.rs"]
 mod run;
 #[allow(dead_code)]
+#[path = "../../tests/terminal/screen.rs"]
+mod screen;
+#[allow(dead_code)]
 #[path = "../../tests/lab/servers.rs"]
 mod servers;
 #[allow(dead_code)]

@@ -153,7 +153,11 @@ mod tests {
     fn a_listener_is_listed_by_its_port_alone() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        // A socket that is bound and nothing else is not listed, whatever its port.
+        let bound = closed::tcp(address.ip());
         let found = listed(&Query { local_port: Some(address.port()), ..Query::ALL });
+        assert!(found.iter().all(|(_, local, ..)| local.port() == address.port()));
+        assert!(listed(&Query::ALL).iter().all(|(_, local, ..)| *local != bound.address));
         // Another test may have the same port at another address.
         let own: Vec<_> = found.iter().filter(|(_, local, ..)| *local == address).collect();
         assert_eq!(own.len(), 1);
