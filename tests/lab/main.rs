@@ -7,6 +7,7 @@
 //! TCPDOCTOR_LAB_SLACK=2                          stretches every time bound
 //! TCPDOCTOR_LAB_EXEC='ip -s link; ping 10.4.3.2' runs this where the product would run, and shows its output
 //! TCPDOCTOR_LAB_REPORTS=DIR                      keeps every report
+//! UPDATE_SCREENS=1 cargo test --test lab -- screen   writes what stands on the terminal anew
 //! ```
 //!
 //! Needs root or unprivileged user namespaces, `ip` and `nft`. Each trial builds a network of its own
@@ -29,6 +30,10 @@ mod rules;
 mod run;
 mod scenario;
 mod scenarios;
+#[allow(dead_code, unsafe_code)]
+#[path = "../terminal/screen.rs"]
+mod screen;
+mod screens;
 mod seen;
 mod servers;
 mod topology;
@@ -79,6 +84,14 @@ fn main() -> ExitCode {
         let unable = obstacle.clone();
         trials.push(Trial::ignorable_test(name, move || match unable {
             None => other().map(|()| Completion::Completed),
+            Some(reason) if required => Err(reason.into()),
+            Some(reason) => Ok(Completion::ignored_with(reason)),
+        }));
+    }
+    for capture in screens::all() {
+        let unable = obstacle.clone();
+        trials.push(Trial::ignorable_test(capture.name(), move || match unable {
+            None => capture.look().map(|()| Completion::Completed).map_err(Into::into),
             Some(reason) if required => Err(reason.into()),
             Some(reason) => Ok(Completion::ignored_with(reason)),
         }));

@@ -17,6 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::net::{Host, has_other_users};
+use crate::screen::{Screen, Setting};
 
 /// As whom the product runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub(crate) struct Ran {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
+
+/// Where a system has its programs.
+const SYSTEM: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A run that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -156,10 +160,31 @@ pub(crate) fn in_surroundings<T: Send>(
     })
 }
 
+/// Starts the product on a host at a terminal, as root, in the surroundings of an invocation.
+pub(crate) fn at_a_terminal(
+    host: &Host,
+    invocation: &Invocation<'_>,
+    columns: u16,
+) -> io::Result<Screen> {
+    let mut command = Command::new(product());
+    command.env_clear().env("PATH", SYSTEM).args(invocation.arguments).current_dir("/");
+    host.enter(|| {
+        private_files(invocation.etc, invocation.limits.no_proc)?;
+        // The name stands on the screen.
+        unshare(CloneFlags::CLONE_NEWUTS)?;
+        let name = "web1";
+        // SAFETY: the name outlives the call, which reads so many bytes of it.
+        if unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Screen::of(command, Setting { columns, ..Setting::default() }))
+    })
+}
+
 /// Gives a command its environment.
 pub(crate) fn surround(command: &mut Command) -> &mut Command {
     command
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PATH", SYSTEM)
         // As under sudo and setpriv: root's home, which nobody else may look into.
         .env("HOME", "/proc/1/root")
         .env("LANG", "C.UTF-8")
@@ -173,6 +198,15 @@ pub(crate) fn replay(report: &Path, options: &[&str]) -> io::Result<Ran> {
     command.env_clear();
     command.arg("replay").arg(report).args(["--format", "json"]).args(options);
     wait(&mut command)
+}
+
+/// Returns what a replay of a report shows in a window of this width.
+pub(crate) fn replayed_in(report: &Path, columns: u16) -> io::Result<String> {
+    let mut command = Command::new(product());
+    command.env_clear().env("PATH", SYSTEM).arg("replay").arg(report);
+    let mut screen = Screen::of(command, Setting { columns, silent: true, ..Setting::default() });
+    let (_, shown) = screen.end();
+    Ok(shown.lines().map(|line| line.trim_end().to_owned() + "\n").collect())
 }
 
 fn wait(command: &mut Command) -> io::Result<Ran> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::net::has_other_users;
 use crate::process::Process;
 use crate::redacted;
 use crate::run::{self, Forbidden, Invocation, Limits, Mode};
+use crate::screen::Screen;
 use crate::seen::Settings;
 use crate::servers::{self, Serve};
 use crate::topology::Topology;
@@ -393,6 +394,31 @@ impl Scenario {
             step(&mut lab)?;
         }
         Ok(lab)
+    }
+
+    /// Builds the network, and lets a person sit at a terminal in it, where the product runs as root; it
+    /// leaves its report in a file.
+    pub(crate) fn at_a_terminal<T>(
+        &self,
+        columns: u16,
+        person: impl FnOnce(Screen, &Path) -> T,
+    ) -> io::Result<T> {
+        let files = Files::new()?;
+        let lab = self.set_up()?;
+        let etc = [
+            ("resolv.conf", files.write("resolv.conf", self.resolv)?),
+            ("hosts", files.write("hosts", self.hosts)?),
+            ("nsswitch.conf", files.write("nsswitch.conf", "hosts: files dns\n")?),
+        ];
+        let report = files.0.join("report.json");
+        let mut arguments = self.arguments.clone();
+        arguments
+            .retain(|argument| !["--format", "json", "--no-input"].contains(&argument.as_str()));
+        arguments.extend(["--output".to_owned(), format!("json={}", report.display())]);
+        let invocation =
+            Invocation { arguments: &arguments, mode: Mode::Root, etc: &etc, limits: self.limits };
+        let screen = run::at_a_terminal(lab.host(self.at), &invocation, columns)?;
+        Ok(person(screen, &report))
     }
 
     /// Builds the network, runs the product and compares; an error says everything there is to say.

@@ -16,7 +16,7 @@ mod mtu;
 pub(crate) mod read_only;
 mod refused;
 mod route;
-mod server;
+pub(crate) mod server;
 mod server_healthy;
 mod server_lookalikes;
 mod server_own;
