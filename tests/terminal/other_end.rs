@@ -252,3 +252,26 @@ fn a_file_that_is_no_servers_report_is_refused_with_one_reason() {
         assert!(!done.stderr.contains(|c: char| c.is_control() && c != '\n'), "{:?}", done.stderr);
     }
 }
+
+#[test]
+fn a_whole_report_is_taken_from_a_file_as_well_as_a_code() {
+    let mut server: Value =
+        serde_json::from_str(include_str!("../render/reports/refused.json")).expect("a report");
+    server["target"]["host"] = Value::Null;
+    server["target"]["port"] = 80.into();
+    server["started_at"] = tcpdoctor::sys::clock::utc_now().into();
+    server["steps"][0]["probe"] = "listeners".into();
+    server["steps"][0]["observation"] =
+        json!({"queue_full": true, "queue": 7, "owner_name": "shop"});
+    for content in [server.to_string(), code(json!({}))] {
+        let report = with_file(&content, "json").json();
+        assert_eq!(report["diagnosis"]["id"], "x-t.full");
+        assert_eq!(report["steps"][0]["observation"]["owner"], "shop");
+    }
+    // What a person made of it by hand is looked at no more closely than what the tool wrote.
+    for odd in [json!(7), json!({"queue_full": "yes"}), json!([]), json!({"listeners": {"a": 1}})] {
+        server["steps"][0]["observation"] = odd;
+        let report = with_file(&server.to_string(), "json").json();
+        assert_eq!(report["verdict"], "healthy", "{report}");
+    }
+}
