@@ -17,6 +17,7 @@ use crate::process::Process;
 use crate::redacted;
 use crate::run::{self, Forbidden, Invocation, Limits, Mode};
 use crate::screen::Screen;
+use crate::screens;
 use crate::seen::Settings;
 use crate::servers::{self, Serve};
 use crate::topology::Topology;
@@ -395,7 +396,7 @@ impl Scenario {
         arguments.extend(["--output".to_owned(), format!("json={}", report.display())]);
         let invocation =
             Invocation { arguments: &arguments, mode: Mode::Root, etc: &etc, limits: self.limits };
-        let screen = run::at_a_terminal(lab.host(self.at), &invocation, columns)?;
+        let screen = screens::at_a_terminal(lab.host(self.at), &invocation, columns)?;
         Ok(person(screen, &report))
     }
 

@@ -3,19 +3,24 @@
 //! `tests/lab/screens` keeps the screens as they were, to be looked at. Times and counts differ from run
 //! to run, so the tests compare what begins each line; the report must be what `replay` prints of the
 //! same run, whose lines `tests/terminal` compares to the letter.
+#![allow(unsafe_code)]
 
 use std::fs;
+use std::io;
 use std::path::Path;
+use std::process::Command;
 
 use libtest_mimic::Failed;
+use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 
+use crate::net::Host;
 use crate::process::{Accepts, process};
 use crate::rules::{no_too_big, to_port};
-use crate::run;
+use crate::run::{self, Invocation};
 use crate::scenario::{Scenario, scenario};
 use crate::scenarios::server::on_server;
-use crate::screen::Screen;
+use crate::screen::{Screen, Setting};
 
 /// One fault, in a window of some width.
 pub(crate) struct Capture {
@@ -120,7 +125,7 @@ impl Capture {
         let report = ["✗ FAULT", "✓ HEALTHY"].iter().find_map(|verdict| shown.find(verdict));
         let told = &shown[report.unwrap_or_default()..];
         let (told, _menu) = told.split_once("\n? What now?").unwrap_or((told, ""));
-        let replayed = run::replayed_in(file, self.columns)?;
+        let replayed = replayed_in(file, self.columns)?;
         same(&told.trim_end(), &replayed.trim_end(), "the report and its replay")?;
 
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/screens");
@@ -141,6 +146,36 @@ fn record(file: &Path, kind: &str) -> Result<(), Failed> {
     report["vantage"]["kernel"] = kernel.split('-').next().into();
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terminal/reports");
     Ok(fs::write(kept.join(format!("{kind}.json")), serde_json::to_string_pretty(&report)? + "\n")?)
+}
+
+/// Starts the product on a host at a terminal, as root, in the surroundings of an invocation.
+pub(crate) fn at_a_terminal(
+    host: &Host,
+    invocation: &Invocation<'_>,
+    columns: u16,
+) -> io::Result<Screen> {
+    let mut command = Command::new(run::product());
+    command.env_clear().env("PATH", run::SYSTEM).args(invocation.arguments).current_dir("/");
+    host.enter(|| {
+        run::private_files(invocation.etc, invocation.limits.no_proc)?;
+        // The name stands on the screen.
+        unshare(CloneFlags::CLONE_NEWUTS)?;
+        let name = "web1";
+        // SAFETY: the name outlives the call, which reads so many bytes of it.
+        if unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Screen::of(command, Setting { columns, ..Setting::default() }))
+    })
+}
+
+/// Returns what a replay of a report shows in a window of this width.
+fn replayed_in(report: &Path, columns: u16) -> io::Result<String> {
+    let mut command = Command::new(run::product());
+    command.env_clear().env("PATH", run::SYSTEM).arg("replay").arg(report);
+    let mut screen = Screen::of(command, Setting { columns, silent: true, ..Setting::default() });
+    let (_, shown) = screen.end();
+    Ok(shown.lines().map(|line| line.trim_end().to_owned() + "\n").collect())
 }
 
 /// What begins each line: the marks, the layers, the labels; the menu whole.
