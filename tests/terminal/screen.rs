@@ -166,9 +166,13 @@ impl Screen {
     }
 
     /// Makes the window wider or narrower.
+    ///
+    /// The screen here only becomes wider: it would break the lines of a frame that is still on its way to a
+    /// narrower one, which the program forbids (DECAWM) and this terminal knows nothing of.
     pub(crate) fn resize(&mut self, columns: u16) {
         let mut seen = self.seen.0.lock().expect("no panic");
-        seen.parser.screen_mut().set_size(size_of(ROWS), size_of(columns));
+        let widest = seen.parser.screen().size().1.max(size_of(columns));
+        seen.parser.screen_mut().set_size(size_of(ROWS), widest);
         let size = window(columns);
         // SAFETY: the size outlives the call, which reads it.
         let done =
