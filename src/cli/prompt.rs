@@ -179,14 +179,19 @@ impl Prompt {
 
     /// Lets the user paste a text of several lines.
     pub(super) async fn paste(&self) -> Given<String> {
-        let modes = self.modes.clone().filter(|_| self.rich);
-        if modes.is_some() {
+        let (rich, modes) = (self.rich, self.modes.clone());
+        if rich && modes.is_some() {
             let _ = write!(io::stderr(), "{MARK}> ");
         }
         self.on_a_thread(Keys::Text, move || {
             let mut paste = Paste::default();
-            let Some(modes) = modes else {
-                return lines(&mut paste);
+            let Some(modes) = modes.as_ref().filter(|_| rich) else {
+                let given = lines(&mut paste);
+                if let Some(modes) = modes.filter(|_| paste.len() > 0) {
+                    modes.drain()?;
+                    modes.restore_and_flush();
+                }
+                return given;
             };
             let mut err = io::stderr();
             let fed = loop {
@@ -202,7 +207,10 @@ impl Prompt {
                 }
             };
             writeln!(err, "{UNMARK}")?;
-            // What was pasted behind the end would be taken for keys.
+            if fed == Some(Fed::Done) {
+                // What was pasted behind the end would be taken for keys.
+                modes.drain()?;
+            }
             modes.restore_and_flush();
             Ok(match fed {
                 None => Given::Nobody,

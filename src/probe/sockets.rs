@@ -201,13 +201,16 @@ impl Probe for Sockets {
     }
 
     fn brief(seen: &SocketsSeen) -> String {
-        let mut parts = vec![format!("{} sockets", seen.total)];
+        let noun = if seen.total == 1 { "socket" } else { "sockets" };
+        let mut parts = vec![format!("{} {noun}", seen.total)];
         let mut states: Vec<(&String, &u32)> =
             seen.states.iter().filter(|(_, count)| **count > 0).collect();
         states.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-        parts.extend(states.iter().take(4).map(|(state, count)| format!("{count} {state}")));
+        parts.extend(
+            states.iter().take(4).map(|(state, count)| format!("{count} {}", state.to_uppercase())),
+        );
         if let Some(first) = seen.close_wait_owners.first() {
-            parts.push(format!("most close_wait: {} with {}", first.name, first.count));
+            parts.push(format!("most CLOSE_WAIT: {} with {}", first.name, first.count));
         }
         if let Some(first) = seen.full_queues.first() {
             let how = if first.full { "full" } else { "nearly full" };

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::model::diagnosis::Diagnosis;
-use crate::model::report::Report;
+use crate::model::report::{Report, Verdict};
 use crate::render::layout::{pad, wrap, wrap_at_most};
 use crate::render::sanitise::{line, prose};
 use crate::render::{Paint, Style, words};
@@ -30,7 +30,10 @@ pub(super) fn block(
 
     let mut facts = Facts { style, out };
     facts.item("Where", &words::place(&diagnosis.location))?;
-    facts.item("How sure", words::confidence(diagnosis.confidence))?;
+    // That nothing can be said is not more or less sure.
+    if report.verdict != Verdict::Inconclusive {
+        facts.item("How sure", words::confidence(diagnosis.confidence))?;
+    }
     let because = diagnosis.evidence.iter().map(|evidence| {
         let step = report.steps.iter().find(|step| step.id == evidence.step);
         let source = step.map_or(evidence.step.as_str(), |step| step.layer.name());

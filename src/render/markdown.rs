@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use crate::model::check::{Check, CheckResult};
 use crate::model::expect::Judgement;
-use crate::model::report::{Report, Status, StepEntry};
+use crate::model::report::{Report, Status, StepEntry, Verdict};
 use crate::render::account;
 use crate::render::markup::{code, code_in_cell, element, inline};
 use crate::render::words;
@@ -140,7 +140,9 @@ fn diagnosis(report: &Report, page: &mut Page) {
     page.line(&format!("**{}** {}\n", paragraph(&found.title), short_code(&found.id)));
     page.line(&format!("{}\n", paragraph(&found.summary)));
     page.line(&format!("- **Where:** {}", paragraph(&words::place(&found.location))));
-    page.line(&format!("- **How sure:** {}", words::confidence(found.confidence)));
+    if report.verdict != Verdict::Inconclusive {
+        page.line(&format!("- **How sure:** {}", words::confidence(found.confidence)));
+    }
     for seen in found.evidence.iter().take(8) {
         page.line(&format!("- **Because:** {}: {}", short_code(&seen.step), paragraph(&seen.text)));
     }

@@ -17,6 +17,7 @@
 mod conntrack;
 mod contract;
 mod coverage;
+mod dialogue;
 mod dns_server;
 mod expect;
 mod groups;

@@ -3,12 +3,14 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::dialogue;
 use crate::dns_server::{self, Zone};
 use crate::expect::{Expect, essence};
 use crate::lab::Lab;
@@ -39,6 +41,7 @@ pub(crate) struct Scenario {
     arguments: Vec<String>,
     at: &'static str,
     unchanged: bool,
+    both_ends: bool,
     limits: Limits,
     root: Option<Expect>,
     nobody: Option<Expect>,
@@ -64,6 +67,7 @@ pub(crate) fn scenario(name: &'static str) -> Scenario {
         arguments: Vec::new(),
         at: "c",
         unchanged: false,
+        both_ends: false,
         limits: Limits::default(),
         root: None,
         nobody: None,
@@ -279,6 +283,12 @@ impl Scenario {
         self
     }
 
+    /// The client is at a terminal and goes on with what the same product says on `s`, in the same mode.
+    pub(crate) fn both_ends(mut self) -> Scenario {
+        self.both_ends = true;
+        self
+    }
+
     /// Settings, rules, routes and sockets of that host must be the same before and after.
     pub(crate) fn unchanged(mut self) -> Scenario {
         self.unchanged = true;
@@ -347,9 +357,21 @@ impl Files {
     }
 }
 
+impl Files {
+    /// A folder in which the product may write, whoever runs it.
+    fn for_everybody(&self) -> io::Result<PathBuf> {
+        let path = std::env::temp_dir().join(self.0.file_name().expect("it has a name"));
+        fs::create_dir(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777))?;
+        Ok(path)
+    }
+}
+
 impl Drop for Files {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+        let name = self.0.file_name().expect("it has a name");
+        let _ = fs::remove_dir_all(std::env::temp_dir().join(name));
     }
 }
 
@@ -415,7 +437,11 @@ impl Scenario {
             Invocation { arguments: &self.arguments, mode, etc: &etc, limits: self.limits };
         let host = lab.host(self.at);
         let before = self.unchanged.then(|| Settings::of(host)).transpose().map_err(broken)?;
-        let ran = run::on(host, &invocation).map_err(broken)?;
+        let ran = match self.both_ends {
+            true => dialogue::hold(&lab, &invocation, &files.for_everybody().map_err(broken)?),
+            false => run::on(host, &invocation),
+        };
+        let ran = ran.map_err(broken)?;
         let after = self.unchanged.then(|| Settings::of(host)).transpose().map_err(broken)?;
         let expect = expect.with_process_ids(&lab.processes);
         drop(lab);

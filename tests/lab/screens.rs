@@ -155,9 +155,8 @@ pub(crate) fn at_a_terminal(
     columns: u16,
 ) -> io::Result<Screen> {
     let mut command = Command::new(run::product());
-    command.env_clear().env("PATH", run::SYSTEM).args(invocation.arguments).current_dir("/");
-    host.enter(|| {
-        run::private_files(invocation.etc, invocation.limits.no_proc)?;
+    command.env_clear().args(invocation.arguments);
+    run::in_surroundings(host, command, invocation, |command| {
         // The name stands on the screen.
         unshare(CloneFlags::CLONE_NEWUTS)?;
         let name = "web1";
@@ -165,15 +164,19 @@ pub(crate) fn at_a_terminal(
         if unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) } < 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Screen::of(command, Setting { columns, ..Setting::default() }))
+        let setting = Setting { columns, ..Setting::default() };
+        Ok(Screen::of(run::surround(command), setting))
     })
 }
 
 /// Returns what a replay of a report shows in a window of this width.
 fn replayed_in(report: &Path, columns: u16) -> io::Result<String> {
     let mut command = Command::new(run::product());
-    command.env_clear().env("PATH", run::SYSTEM).arg("replay").arg(report);
-    let mut screen = Screen::of(command, Setting { columns, silent: true, ..Setting::default() });
+    command.env_clear().arg("replay").arg(report);
+    let mut screen = Screen::of(
+        run::surround(&mut command),
+        Setting { columns, silent: true, ..Setting::default() },
+    );
     let (_, shown) = screen.end();
     Ok(shown.lines().map(|line| line.trim_end().to_owned() + "\n").collect())
 }

@@ -77,11 +77,11 @@ impl Screen {
     pub(crate) fn start(args: &[&str], setting: Setting) -> Screen {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdoctor"));
         command.args(args);
-        Screen::of(command, setting)
+        Screen::of(&mut command, setting)
     }
 
     /// Starts a command at a new terminal; one of no columns has no size.
-    pub(crate) fn of(mut command: Command, mut setting: Setting) -> Screen {
+    pub(crate) fn of(command: &mut Command, mut setting: Setting) -> Screen {
         let size = window(setting.columns);
         // Else a program that another test starts meanwhile would hold this terminal open.
         let _alone = STARTS.lock().unwrap_or_else(PoisonError::into_inner);

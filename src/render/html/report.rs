@@ -86,7 +86,9 @@ impl Page<'_> {
         put!(out, "<dl>");
         if let Some(diagnosis) = &report.diagnosis {
             fact("Where", &prose(&words::place(&diagnosis.location)), out);
-            fact("How sure", &confidence(diagnosis.confidence), out);
+            if report.verdict != Verdict::Inconclusive {
+                fact("How sure", &confidence(diagnosis.confidence), out);
+            }
         }
         let from = &report.vantage.hostname;
         fact("Looked from", &prose(from), out);
