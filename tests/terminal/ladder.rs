@@ -191,7 +191,7 @@ fn text_in_front_of_the_cursor_keeps_its_line() {
         climb.args().join(" ")
     );
     command.args(["-c", &line]);
-    let mut screen = Screen::of(command, Setting::default());
+    let mut screen = Screen::of(&mut command, Setting::default());
     screen.wait("the ladder", |text| text.contains("Look behind the door"));
     climb.open("behind", "a garden");
     climb.open("door", "open");
@@ -248,7 +248,7 @@ fn where_nothing_can_be_redrawn_there_are_plain_lines_and_no_escape_byte() {
     let line = [&[env!("CARGO_BIN_EXE_tcpdoctor")], &args[..]].concat().join(" ");
     command.args(["-qec", &line, "/dev/null"]);
     let _ = fs::remove_file(climb.folder.0.join("behind"));
-    let mut screen = Screen::of(command, Setting::default());
+    let mut screen = Screen::of(&mut command, Setting::default());
     plain(&climb, &mut screen, "script");
 }
 

@@ -25,7 +25,7 @@ fn a_reader_who_has_enough_ends_the_report_quietly() {
     let line = format!("{{ {program} diagnose {target} -v; echo status $? >&2; }} | head -1");
     let mut command = Command::new("sh");
     command.args(["-c", &line]);
-    let mut screen = Screen::of(command, Setting::default());
+    let mut screen = Screen::of(&mut command, Setting::default());
     let (_, last) = screen.end();
     let mut lines: Vec<&str> = last.lines().filter(|line| !line.trim().is_empty()).collect();
     // Which of the two writes first is open; the settled ladder stays, as the report goes elsewhere.
@@ -78,7 +78,7 @@ fn descriptors_that_are_not_open_at_all_are_no_reason_to_fail() {
         let line = format!("exec {} diagnose {target} {closed}", env!("CARGO_BIN_EXE_tcpdoctor"));
         let mut command = Command::new("sh");
         command.args(["-c", &line]);
-        let mut screen = Screen::of(command, Setting::default());
+        let mut screen = Screen::of(&mut command, Setting::default());
         let (status, last) = screen.end();
         assert_eq!(status, 1, "{closed}: {last}");
         assert!(!last.contains("panicked"), "{closed}: {last}");

@@ -77,11 +77,11 @@ impl Screen {
     pub(crate) fn start(args: &[&str], setting: Setting) -> Screen {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdoctor"));
         command.args(args);
-        Screen::of(command, setting)
+        Screen::of(&mut command, setting)
     }
 
     /// Starts a command at a new terminal; one of no columns has no size.
-    pub(crate) fn of(mut command: Command, mut setting: Setting) -> Screen {
+    pub(crate) fn of(command: &mut Command, mut setting: Setting) -> Screen {
         let size = window(setting.columns);
         // Else a program that another test starts meanwhile would hold this terminal open.
         let _alone = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,9 +166,13 @@ impl Screen {
     }
 
     /// Makes the window wider or narrower.
+    ///
+    /// The screen here only becomes wider: it would break the lines of a frame that is still on its way to a
+    /// narrower one, which the program forbids (DECAWM) and this terminal knows nothing of.
     pub(crate) fn resize(&mut self, columns: u16) {
         let mut seen = self.seen.0.lock().expect("no panic");
-        seen.parser.screen_mut().set_size(size_of(ROWS), size_of(columns));
+        let widest = seen.parser.screen().size().1.max(size_of(columns));
+        seen.parser.screen_mut().set_size(size_of(ROWS), widest);
         let size = window(columns);
         // SAFETY: the size outlives the call, which reads it.
         let done =
