@@ -206,7 +206,9 @@ impl Probe for Sockets {
         let mut states: Vec<(&String, &u32)> =
             seen.states.iter().filter(|(_, count)| **count > 0).collect();
         states.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-        parts.extend(states.iter().take(4).map(|(state, count)| format!("{count} {}", state.to_uppercase())));
+        parts.extend(
+            states.iter().take(4).map(|(state, count)| format!("{count} {}", state.to_uppercase())),
+        );
         if let Some(first) = seen.close_wait_owners.first() {
             parts.push(format!("most CLOSE_WAIT: {} with {}", first.name, first.count));
         }

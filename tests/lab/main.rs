@@ -36,6 +36,7 @@ mod screen;
 mod screens;
 mod seen;
 mod servers;
+mod terminal;
 mod topology;
 mod wire;
 

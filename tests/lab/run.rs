@@ -17,7 +17,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::net::{Host, has_other_users};
-use crate::screen::{Screen, Setting};
 
 /// As whom the product runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub(crate) struct Ran {
 }
 
 /// Where a system has its programs.
-const SYSTEM: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const SYSTEM: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A run that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -160,27 +159,6 @@ pub(crate) fn in_surroundings<T: Send>(
     })
 }
 
-/// Starts the product on a host at a terminal, as root, in the surroundings of an invocation.
-pub(crate) fn at_a_terminal(
-    host: &Host,
-    invocation: &Invocation<'_>,
-    columns: u16,
-) -> io::Result<Screen> {
-    let mut command = Command::new(product());
-    command.env_clear().env("PATH", SYSTEM).args(invocation.arguments).current_dir("/");
-    host.enter(|| {
-        private_files(invocation.etc, invocation.limits.no_proc)?;
-        // The name stands on the screen.
-        unshare(CloneFlags::CLONE_NEWUTS)?;
-        let name = "web1";
-        // SAFETY: the name outlives the call, which reads so many bytes of it.
-        if unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(Screen::of(command, Setting { columns, ..Setting::default() }))
-    })
-}
-
 /// Gives a command its environment.
 pub(crate) fn surround(command: &mut Command) -> &mut Command {
     command
@@ -198,15 +176,6 @@ pub(crate) fn replay(report: &Path, options: &[&str]) -> io::Result<Ran> {
     command.env_clear();
     command.arg("replay").arg(report).args(["--format", "json"]).args(options);
     wait(&mut command)
-}
-
-/// Returns what a replay of a report shows in a window of this width.
-pub(crate) fn replayed_in(report: &Path, columns: u16) -> io::Result<String> {
-    let mut command = Command::new(product());
-    command.env_clear().env("PATH", SYSTEM).arg("replay").arg(report);
-    let mut screen = Screen::of(command, Setting { columns, silent: true, ..Setting::default() });
-    let (_, shown) = screen.end();
-    Ok(shown.lines().map(|line| line.trim_end().to_owned() + "\n").collect())
 }
 
 fn wait(command: &mut Command) -> io::Result<Ran> {
@@ -249,7 +218,7 @@ fn slurp(from: Option<&mut impl Read>) -> String {
 
 /// Gives this thread, and what it starts, a view of its own of some files of `/etc`, and a `/sys`
 /// that shows the interfaces of the host.
-fn private_files(etc: &[(&str, PathBuf)], no_proc: bool) -> io::Result<()> {
+pub(crate) fn private_files(etc: &[(&str, PathBuf)], no_proc: bool) -> io::Result<()> {
     let none: Option<&str> = None;
     unshare(CloneFlags::CLONE_NEWNS)?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;

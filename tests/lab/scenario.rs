@@ -21,6 +21,7 @@ use crate::run::{self, Forbidden, Invocation, Limits, Mode};
 use crate::screen::Screen;
 use crate::seen::Settings;
 use crate::servers::{self, Serve};
+use crate::terminal;
 use crate::topology::Topology;
 use crate::wire::{Cable, Filter, Way};
 
@@ -417,7 +418,7 @@ impl Scenario {
         arguments.extend(["--output".to_owned(), format!("json={}", report.display())]);
         let invocation =
             Invocation { arguments: &arguments, mode: Mode::Root, etc: &etc, limits: self.limits };
-        let screen = run::at_a_terminal(lab.host(self.at), &invocation, columns)?;
+        let screen = terminal::at_a_terminal(lab.host(self.at), &invocation, columns)?;
         Ok(person(screen, &report))
     }
 

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::process::{Accepts, process};
 use crate::rules::{no_too_big, to_port};
-use crate::run;
 use crate::scenario::{Scenario, scenario};
 use crate::scenarios::server::on_server;
 use crate::screen::Screen;
+use crate::terminal;
 
 /// One fault, in a window of some width.
 pub(crate) struct Capture {
@@ -120,7 +120,7 @@ impl Capture {
         let report = ["✗ FAULT", "✓ HEALTHY"].iter().find_map(|verdict| shown.find(verdict));
         let told = &shown[report.unwrap_or_default()..];
         let (told, _menu) = told.split_once("\n? What now?").unwrap_or((told, ""));
-        let replayed = run::replayed_in(file, self.columns)?;
+        let replayed = terminal::replayed_in(file, self.columns)?;
         same(&told.trim_end(), &replayed.trim_end(), "the report and its replay")?;
 
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/screens");

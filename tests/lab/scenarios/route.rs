@@ -71,7 +71,10 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("two routers send the packet back and forth and have no errors left")
             .ip("r1", "route add 10.99.0.0/24 via 10.4.2.2")
             .ip("r2", "route add 10.99.0.0/24 via 10.4.2.1")
-            .shell("c", "for t in 63 64; do ping -q -c 30 -i 0.002 -W 1 -t $t 10.99.0.5; done; true")
+            .shell(
+                "c",
+                "for t in 63 64; do ping -q -c 30 -i 0.002 -W 1 -t $t 10.99.0.5; done; true",
+            )
             .diagnose("10.99.0.5:80")
             .expect(fault("route.loop").kind("path").likely().anywhere()),
         scenario("two routers send the IPv6 packet back and forth")
