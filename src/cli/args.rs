@@ -39,7 +39,7 @@ Exit status:
   1    a fault was diagnosed
   2    the command line or a file it names cannot be used; nothing was sent
   3    inconclusive: what decides could not be looked at
-  130  interrupted; the report is a partial one
+  130  interrupted (143 by SIGTERM, 129 by SIGHUP); the report is a partial one
 
 It changes nothing on this machine and needs no root; what root would add is said where it matters.";
 

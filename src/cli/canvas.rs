@@ -122,10 +122,12 @@ impl Frame {
         // the rows that they take stay as many as they were.
         out.push_str(UNBROKEN);
         let rows = self.rows(next.columns);
+        // Keys may have been echoed on the line below.
+        out.push('\r');
         cursor(&mut out, rows, 'A');
         let mut kept = 0;
         for (nth, line) in next.lines.iter().enumerate() {
-            if next.columns >= self.columns && self.lines.get(nth) == Some(line) {
+            if next.columns == self.columns && self.lines.get(nth) == Some(line) {
                 kept += 1;
                 continue;
             }
@@ -140,6 +142,7 @@ impl Frame {
         cursor(&mut out, kept, 'B');
         let surplus = rows.saturating_sub(next.lines.len());
         out.push_str(&"\u{1b}[K\u{1b}[1B".repeat(surplus));
+        out.push_str("\u{1b}[K");
         cursor(&mut out, surplus, 'A');
         out.push_str(BROKEN);
         out
@@ -163,6 +166,11 @@ mod tests {
 
     /// A terminal with a prompt on it, in which frames are shown one after the other.
     fn shown(before: &str, frames: &[Frame]) -> (String, String) {
+        typed(before, frames, "")
+    }
+
+    /// As [`shown`], and keys are echoed after every frame.
+    fn typed(before: &str, frames: &[Frame], keys: &str) -> (String, String) {
         let size = |count| std::num::NonZeroU16::new(count).expect("a size");
         let mut terminal = vt100::Parser::new(size(8), size(20), 100);
         terminal.process(before.as_bytes());
@@ -170,6 +178,7 @@ mod tests {
         for frame in frames {
             last = now.change(frame);
             terminal.process(last.as_bytes());
+            terminal.process(keys.as_bytes());
             now = Frame { lines: frame.lines.clone(), columns: frame.columns };
         }
         let rows: Vec<String> =
@@ -183,9 +192,10 @@ mod tests {
         let (screen, written) =
             shown("$ run\r\n", &[first(), frame(&["head", BLANK, "+ one", "- two"], 20)]);
         assert_eq!(screen, "$ run\nhead\n\n+ one\n- two");
-        let line = "\u{1b}[?7l\u{1b}[4A\u{1b}[2B+ one\u{1b}[K\r\n\u{1b}[1B\u{1b}[?7h";
+        let line = "\u{1b}[?7l\r\u{1b}[4A\u{1b}[2B+ one\u{1b}[K\r\n\u{1b}[1B\u{1b}[K\u{1b}[?7h";
         assert_eq!(written, line);
-        assert_eq!(shown("", &[first(), first()]).1, "\u{1b}[?7l\u{1b}[4A\u{1b}[4B\u{1b}[?7h");
+        let nothing = "\u{1b}[?7l\r\u{1b}[4A\u{1b}[4B\u{1b}[K\u{1b}[?7h";
+        assert_eq!(shown("", &[first(), first()]).1, nothing);
     }
 
     #[test]
@@ -215,12 +225,22 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_are_echoed_below_leave_no_trace() {
+        let gone = || [frame(&["a"], 20), frame(&["b", "c"], 20), frame(&[], 20)];
+        assert_eq!(typed("$ run\r\n", &gone()[..2], "^C").0, "$ run\nb\nc\n^C");
+        assert_eq!(typed("$ run\r\n", &gone(), "^C").0, "$ run\n^C", "the last, after the end");
+    }
+
+    #[test]
     fn what_a_narrower_window_has_broken_is_taken_back_too() {
         let wide = frame(&["a", "eighteen columns .", "c"], 20);
         // The second line takes two rows now.
         let narrow = wide.change(&frame(&["a", "short"], 10));
         assert!(narrow.contains("\u{1b}[4Aa\u{1b}[K\r\nshort"), "{narrow:?}");
-        assert!(narrow.contains("\u{1b}[K\u{1b}[1B\u{1b}[K\u{1b}[1B\u{1b}[2A"), "{narrow:?}");
+        assert!(
+            narrow.contains("\u{1b}[K\u{1b}[1B\u{1b}[K\u{1b}[1B\u{1b}[K\u{1b}[2A"),
+            "{narrow:?}"
+        );
         assert!(wide.change(&frame(&["x"], 40)).contains("\u{1b}[3Ax"));
     }
 }

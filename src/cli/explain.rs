@@ -12,7 +12,7 @@ use crate::cli::args::Global;
 use crate::cli::nearest::nearest;
 use crate::cli::usage::{Usage, quoted};
 use crate::cli::{deliver, runbooks, status};
-use crate::model::diagnosis::{Confidence, Place, Severity};
+use crate::model::diagnosis::Place;
 use crate::model::types::{Field, Record, Type};
 use crate::probe::sysctl::{self, Known, PARAMETERS};
 use crate::probe::{REGISTRY, Spec};
@@ -135,8 +135,8 @@ fn diagnosis(entry: &Entry) -> Page {
         Part::Text(format!(
             "Layer {}; severity {}; usually {}; points at {}.",
             entry.layer.name(),
-            severity(entry.severity),
-            confidence(entry.confidence),
+            entry.severity.name(),
+            entry.confidence.name(),
             place(entry.place)
         )),
         Part::Heading("What a report says".to_owned()),
@@ -329,22 +329,6 @@ fn first_sentence(text: &str) -> String {
     match text.split_once(". ") {
         Some((first, _)) => format!("{first}."),
         None => text.to_owned(),
-    }
-}
-
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
-    }
-}
-
-fn confidence(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Confirmed => "confirmed",
-        Confidence::Likely => "likely",
-        Confidence::Possible => "possible",
     }
 }
 

@@ -69,6 +69,8 @@ fn read(file: &str) -> io::Result<Vec<u8>> {
 
 /// Reads a code, or a whole report in JSON.
 fn parse(bytes: &[u8]) -> Result<ServerReport, String> {
+    // Some editors and shells begin a file with a byte order mark.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = String::from_utf8_lossy(bytes);
     if !text.trim_start().starts_with('{') {
         return decode(&text).map_err(|refusal| refusal.to_string());

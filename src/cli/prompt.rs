@@ -179,14 +179,19 @@ impl Prompt {
 
     /// Lets the user paste a text of several lines.
     pub(super) async fn paste(&self) -> Given<String> {
-        let modes = self.modes.clone().filter(|_| self.rich);
-        if modes.is_some() {
+        let (rich, modes) = (self.rich, self.modes.clone());
+        if rich && modes.is_some() {
             let _ = write!(io::stderr(), "{MARK}> ");
         }
         self.on_a_thread(Keys::Text, move || {
             let mut paste = Paste::default();
-            let Some(modes) = modes else {
-                return lines(&mut paste);
+            let Some(modes) = modes.as_ref().filter(|_| rich) else {
+                let given = lines(&mut paste);
+                if let Some(modes) = modes.filter(|_| paste.len() > 0) {
+                    modes.drain()?;
+                    modes.restore_and_flush();
+                }
+                return given;
             };
             let mut err = io::stderr();
             let fed = loop {
@@ -202,7 +207,10 @@ impl Prompt {
                 }
             };
             writeln!(err, "{UNMARK}")?;
-            // What was pasted behind the end would be taken for keys.
+            if fed == Some(Fed::Done) {
+                // What was pasted behind the end would be taken for keys.
+                modes.drain()?;
+            }
             modes.restore_and_flush();
             Ok(match fed {
                 None => Given::Nobody,
@@ -214,8 +222,8 @@ impl Prompt {
         .await
     }
 
-    /// Runs what waits for a key; an error is taken as the end of the input, but for Ctrl-C, whose signal
-    /// is on its way.
+    /// Runs what waits for a key; an error is taken as the end of the input. Ctrl-C and a terminal that has
+    /// gone away end the run by a signal, which is on its way then.
     ///
     /// The terminal listens before the thread starts: a Ctrl-C that comes in between would end the run
     /// while the thread still changes the modes.
@@ -229,16 +237,13 @@ impl Prompt {
             // Without these modes keys are read all the same.
             let _ = modes.listen(keys == Keys::Text);
         }
-        let given = match tokio::task::spawn_blocking(work).await {
-            Ok(Ok(given)) => given,
-            Ok(Err(error)) => {
-                if error.kind() == io::ErrorKind::Interrupted {
-                    tokio::time::sleep(SIGNAL).await;
-                }
-                Given::Nobody
-            }
-            Err(_) => Given::Nobody,
-        };
+        let worked = tokio::task::spawn_blocking(work).await;
+        let interrupted = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
+        let stopped = matches!(&worked, Ok(Err(error)) if interrupted(error));
+        if stopped || self.modes.is_some() && Modes::of_stdin().is_none() {
+            tokio::time::sleep(SIGNAL).await;
+        }
+        let given = worked.ok().and_then(Result::ok).unwrap_or(Given::Nobody);
         if let Some(modes) = modes {
             modes.restore();
         }

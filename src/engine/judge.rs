@@ -1,6 +1,6 @@
 //! What a test expects of a report, point by point.
 
-use crate::model::diagnosis::{Confidence, Diagnosis, Place, Severity};
+use crate::model::diagnosis::{Diagnosis, Place};
 use crate::model::rehearsal::{Mismatch, Walked};
 use crate::model::report::Report;
 use crate::runbook::rehearsal::{Expect, Whereabouts};
@@ -71,12 +71,12 @@ impl Judge {
 
     fn particulars(&mut self, expect: &Expect, diagnosis: Option<&Diagnosis>) {
         if let Some(severity) = expect.severity {
-            let got = diagnosis.map_or(NONE, |diagnosis| severity_name(diagnosis.severity));
-            self.same("severity", severity_name(severity), got);
+            let got = diagnosis.map_or(NONE, |diagnosis| diagnosis.severity.name());
+            self.same("severity", severity.name(), got);
         }
         if let Some(confidence) = expect.confidence {
-            let got = diagnosis.map_or(NONE, |diagnosis| confidence_name(diagnosis.confidence));
-            self.same("confidence", confidence_name(confidence), got);
+            let got = diagnosis.map_or(NONE, |diagnosis| diagnosis.confidence.name());
+            self.same("confidence", confidence.name(), got);
         }
         if let Some(location) = &expect.location {
             self.location(location, diagnosis);
@@ -139,22 +139,6 @@ fn joined(items: &[String]) -> String {
 
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
-    }
-}
-
-fn confidence_name(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Possible => "possible",
-        Confidence::Likely => "likely",
-        Confidence::Confirmed => "confirmed",
-    }
 }
 
 fn place_name(place: Place) -> &'static str {

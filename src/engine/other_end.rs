@@ -255,6 +255,75 @@ mod tests {
     }
 
     #[test]
+    fn clocks_that_differ_refuse_a_report_or_set_aside_what_did_not_arrive() {
+        for (at, refused, aside) in [
+            ("2026-03-08T14:00:00Z", false, false),
+            ("2026-03-08T14:00:22Z", false, false),
+            ("2026-03-08T13:57:00Z", false, true),
+            ("2026-03-08T14:03:00Z", false, true),
+            ("2026-03-08T12:59:00Z", true, true),
+            ("2026-03-08T15:01:00Z", true, true),
+            ("2025-03-08T14:00:00Z", true, true),
+            ("2027-03-08T14:00:00Z", true, true),
+        ] {
+            let taken = accept(server(serde_json::json!({"at": at})), &here());
+            assert_eq!(taken.is_err(), refused, "{at}");
+            let counts = taken.is_ok_and(|taken| taken.arrived == Some(0));
+            assert_eq!(!counts, aside, "{at}");
+        }
+    }
+
+    #[test]
+    fn what_arrived_long_before_counts_for_nothing_and_the_report_is_not_current() {
+        let late = Here { now: "2026-03-08T14:20:00Z".to_owned(), ..Here::default() };
+        let fields = serde_json::json!({"arrived": 3, "half_open": true, "client": null});
+        let taken = accept(server(fields.clone()), &late).expect("within the hour");
+        assert_eq!((taken.arrived, taken.half_open, taken.current), (None, None, Some(false)));
+        assert!(taken.brief().contains("counts for nothing"), "{}", taken.brief());
+        let soon = Here { now: "2026-03-08T14:02:00Z".to_owned(), ..Here::default() };
+        let taken = accept(server(fields), &soon).expect("just now");
+        assert_eq!((taken.arrived, taken.current), (Some(3), Some(true)));
+    }
+
+    /// SYNs with our mark, and one of somebody else.
+    fn marked(from: &str) -> Value {
+        serde_json::json!([
+            {"address": "10.9.9.9", "segment": 1460, "syns": 9},
+            {"address": from, "segment": 777, "syns": 4},
+        ])
+    }
+
+    #[test]
+    fn an_address_translation_shows_in_where_our_syns_come_from() {
+        let seen = marked("192.0.2.7");
+        let refused = accept(server(serde_json::json!({"senders": seen})), &here());
+        let refused = refused.expect_err("it was asked about our own address");
+        assert!(refused.why.contains("come there from 192.0.2.7"), "{}", refused.why);
+        assert_eq!(refused.client.as_deref(), Some("192.0.2.7"));
+        let again = serde_json::json!({"senders": seen, "client": "192.0.2.7", "arrived": 4});
+        let taken = accept(server(again), &here()).expect("it was asked about the other");
+        assert_eq!((taken.arrived, taken.ours), (Some(4), Some(true)));
+        let own = serde_json::json!({"senders": marked("10.1.0.2"), "arrived": 4});
+        assert_eq!(accept(server(own), &here()).expect("no translation").ours, Some(true));
+    }
+
+    #[test]
+    fn that_our_syns_come_there_proves_an_address_that_the_server_does_not_know() {
+        let cloud =
+            serde_json::json!({"addresses": ["192.168.0.5"], "senders": marked("10.1.0.2")});
+        assert_eq!(accept(server(cloud), &here()).expect("proven").translated, Some(true));
+        let unproven = serde_json::json!({"addresses": ["192.168.0.5"], "senders": []});
+        assert!(accept(server(unproven), &here()).is_err());
+    }
+
+    #[test]
+    fn no_sender_makes_it_into_a_command_but_an_address() {
+        let hostile = serde_json::json!({"senders": marked("1.2.3.4; reboot")});
+        let taken = accept(server(hostile), &here()).expect("nobody of ours is seen");
+        assert_eq!(taken.ours, Some(true));
+    }
+
+    #[test]
     fn that_nothing_arrived_counts_only_where_something_was_sent_meanwhile() {
         let taken =
             |fields: Value, here: &Here| accept(server(fields), here).expect("it fits").arrived;

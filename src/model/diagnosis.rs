@@ -16,6 +16,17 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// Returns its name in reports and runbooks.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
 /// How sure the diagnosis is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,14 +40,22 @@ pub enum Confidence {
 }
 
 impl Confidence {
+    /// Every confidence, the weakest first.
+    pub const ALL: [Confidence; 3] =
+        [Confidence::Possible, Confidence::Likely, Confidence::Confirmed];
+
+    /// Returns its name in reports and runbooks.
+    pub fn name(self) -> &'static str {
+        match self {
+            Confidence::Possible => "possible",
+            Confidence::Likely => "likely",
+            Confidence::Confirmed => "confirmed",
+        }
+    }
+
     /// Finds a confidence by its name.
     pub fn from_name(name: &str) -> Option<Confidence> {
-        match name {
-            "possible" => Some(Confidence::Possible),
-            "likely" => Some(Confidence::Likely),
-            "confirmed" => Some(Confidence::Confirmed),
-            _ => None,
-        }
+        Confidence::ALL.into_iter().find(|confidence| confidence.name() == name)
     }
 }
 

@@ -17,8 +17,8 @@ pub use code::{MOST_TEXT, Progress, Refusal, decode, encode, progress};
 const MOST_CHARS: usize = 300;
 /// Longer lists are cut.
 const MOST_ITEMS: usize = 16;
-/// The busiest few senders tell ours apart.
-const MOST_SENDERS: usize = 8;
+/// A few senders, and a few listeners elsewhere, tell enough.
+const MOST_FOUND: usize = 8;
 /// The hooks that a server's answers pass (nftables' names).
 const OUTGOING: [&str; 3] = ["output", "postrouting", "egress"];
 
@@ -67,6 +67,17 @@ pub struct RulePlace {
     pub handle: Option<u64>,
 }
 
+/// Who listens in another network namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Elsewhere {
+    /// The process, in words.
+    pub owner_name: String,
+    /// Its process id.
+    pub pid: u64,
+    /// Where it listens.
+    pub address: String,
+}
+
 /// Who sends SYNs to the port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sender {
@@ -102,9 +113,7 @@ pub struct ServerReport {
     /// The listener in words, for example `nginx (pid 123, user www-data)`.
     pub owner: Option<String>,
     /// Who listens in another network namespace (a container), where nobody does in the server's own.
-    pub elsewhere: Option<String>,
-    /// The process id of that one.
-    pub elsewhere_pid: Option<u64>,
+    pub elsewhere: Option<Vec<Elsewhere>>,
     /// Where it listens.
     pub listens_at: Option<Vec<String>>,
     /// Whether an IPv4 client from elsewhere could be accepted.
@@ -199,7 +208,6 @@ impl ServerReport {
         let (counters, sockets, table) = (seen("counters"), seen("sockets"), seen("conntrack"));
         let (rules, arrivals) = (seen("firewall"), seen("arrivals"));
         let rule = &rules["rule"];
-        let elsewhere = &listeners["elsewhere"][0];
         let mut unseen = Vec::new();
         if rules.is_null() {
             unseen.push("the packet filter".to_owned());
@@ -223,10 +231,8 @@ impl ServerReport {
             addresses: field(&arrivals["addresses"]),
             listening: field(&listeners["outcome"]),
             owner: field(&listeners["owner_name"]),
-            elsewhere: field::<String>(&elsewhere["owner_name"])
-                .zip(field::<String>(&elsewhere["address"]))
-                .map(|(owner, address)| format!("{owner} on {address}")),
-            elsewhere_pid: field(&elsewhere["pid"]),
+            elsewhere: field(&listeners["elsewhere"])
+                .filter(|found: &Vec<Elsewhere>| !found.is_empty()),
             listens_at: each(&listeners["listeners"], "address"),
             accepts_v4: field(&listeners["accepts_v4"]),
             accepts_v6: field(&listeners["accepts_v6"]),
@@ -278,7 +284,6 @@ impl ServerReport {
             self.rule.as_mut(),
             self.rule_partial.as_mut(),
             self.manager.as_mut(),
-            self.elsewhere.as_mut(),
         ];
         let place = self.rule_place.as_mut();
         let place = place.map(|place| [&mut place.family, &mut place.table, &mut place.chain]);
@@ -289,8 +294,15 @@ impl ServerReport {
             list.truncate(MOST_ITEMS);
             list.iter_mut().for_each(cut);
         }
+        if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.truncate(MOST_FOUND);
+            for one in elsewhere {
+                cut(&mut one.owner_name);
+                cut(&mut one.address);
+            }
+        }
         if let Some(senders) = &mut self.senders {
-            senders.truncate(MOST_SENDERS);
+            senders.truncate(MOST_FOUND);
             senders.iter_mut().for_each(|sender| cut(&mut sender.address));
         }
         // What the client finds out is no server's to say.
@@ -304,7 +316,9 @@ impl ServerReport {
         let mut said = match self.listening {
             Some(Listening::None) => format!("nobody listens on port {port} there"),
             Some(Listening::Elsewhere) => {
-                let who = self.elsewhere.as_deref().unwrap_or("a program");
+                let found = self.elsewhere.iter().flatten();
+                let who: Vec<&str> = found.map(|one| one.owner_name.as_str()).collect();
+                let who = if who.is_empty() { "a program".to_owned() } else { who.join(", ") };
                 format!(
                     "nobody listens on port {port} there but {who} in another network namespace"
                 )

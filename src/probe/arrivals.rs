@@ -20,8 +20,9 @@ use crate::wire::inet_diag::{Query, State};
 const ENOUGH: u32 = 3;
 /// How often the socket table is looked at where packets may not be.
 const LOOKS: Duration = Duration::from_millis(100);
-/// A handshake that is half open for so long does not end: longer than any round trip.
-const TOO_LONG: Duration = Duration::from_millis(1200);
+/// A handshake that is half open for so long does not end: longer than nearly any round trip, and
+/// shorter than the second after which one whose answer cannot be sent is forgotten.
+const TOO_LONG: Duration = Duration::from_millis(750);
 /// The most addresses that are told.
 const MOST: usize = 16;
 /// The most that are counted.
@@ -89,7 +90,7 @@ pub struct ArrivalsSeen {
     /// Everybody whose SYNs to the port came meanwhile, whoever was asked about, the busiest first.
     pub senders: Vec<Sender>,
     /// Whether a handshake of the client stands half open: its SYN was taken and answered, and nothing
-    /// came back for more than a second. Null where the socket table is hidden.
+    /// came back for long. Null where the socket table is hidden.
     pub half_open: Option<bool>,
     /// Whether this machine has a route to the client; null where the kernel does not tell, or any
     /// client is meant.
@@ -352,12 +353,12 @@ mod tests {
         let at = |ms: u64| start + Duration::from_millis(ms);
         let mut waiting = Waiting::default();
         assert!(!waiting.learn(&[(peer, 0)], at(0)));
-        assert!(!waiting.learn(&[(peer, 0), (other, 0)], at(600)));
-        assert!(!waiting.learn(&[(other, 0)], at(1300)), "the first has come to its end");
-        assert!(!waiting.learn(&[], at(1400)) && waiting.0.is_empty());
-        assert!(!waiting.learn(&[(other, 0)], at(1900)), "the port is used anew");
-        assert!(waiting.learn(&[(peer, 1), (other, 0)], at(2000)), "its answer was sent again");
-        assert!(waiting.learn(&[(other, 0)], at(3200)), "it stands there for too long");
+        assert!(!waiting.learn(&[(peer, 0), (other, 0)], at(400)));
+        assert!(!waiting.learn(&[(other, 0)], at(800)), "the first has come to its end");
+        assert!(!waiting.learn(&[], at(900)) && waiting.0.is_empty());
+        assert!(!waiting.learn(&[(other, 0)], at(1000)), "the port is used anew");
+        assert!(waiting.learn(&[(peer, 1), (other, 0)], at(1100)), "its answer was sent again");
+        assert!(waiting.learn(&[(other, 0)], at(1750)), "it stands there for too long");
     }
 
     #[test]

@@ -169,15 +169,17 @@ impl Probe for Mtu {
         if let Some(lost) = seen.smallest_lost {
             let _ = write!(text, ", {lost} vanish");
         }
+        // Behind the hop they vanish; the box itself tells of its limit.
+        let place = if seen.outcome == MtuOutcome::BlackHole { " after" } else { " by" };
         match (seen.hop, &seen.hop_address) {
             (Some(hop), Some(address)) => {
-                let _ = write!(text, ", hop {hop} {address}");
+                let _ = write!(text, "{place} hop {hop}, {address}");
             }
             (None, Some(address)) => {
-                let _ = write!(text, ", {address}");
+                let _ = write!(text, "{place} {address}");
             }
             (Some(hop), None) => {
-                let _ = write!(text, ", hop {hop}");
+                let _ = write!(text, "{place} hop {hop}");
             }
             (None, None) => {}
         }

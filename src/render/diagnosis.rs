@@ -40,15 +40,26 @@ pub(super) fn block(
         format!("{}: {}", line(source), prose(&evidence.text))
     });
     facts.list("Because", because.collect(), 8)?;
-    let not = diagnosis.ruled_out.iter();
-    let not = not.map(|out| format!("{}: {}", line(&out.id), prose(&out.why)));
-    facts.list("Not", not.collect(), 6)?;
+    facts.list("Not", ruled_out(diagnosis), 6)?;
     let other = diagnosis
         .alternatives
         .iter()
         .map(|other| format!("{}; to tell: {}", line(&other.id), prose(&other.separate_by)));
     facts.list("Or", other.collect(), 4)?;
     remedies(diagnosis, style, facts.out)
+}
+
+/// What it is not, and why; what one observation rules out stands together.
+fn ruled_out(diagnosis: &Diagnosis) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for out in &diagnosis.ruled_out {
+        match reasons.iter_mut().find(|(why, _)| *why == out.why) {
+            Some((_, ids)) => ids.push(&out.id),
+            None => reasons.push((&out.why, vec![&out.id])),
+        }
+    }
+    let told = |(why, ids): (&str, Vec<&str>)| format!("{}: {}", line(&ids.join(", ")), prose(why));
+    reasons.into_iter().map(told).collect()
 }
 
 /// The short name, and the id behind it or below it.

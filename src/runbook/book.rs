@@ -10,6 +10,7 @@ use super::books::{Books, Found, Origin};
 use super::branch::{Around, ENDS};
 use super::code::Code;
 use super::expr::Scope;
+use super::keys::Group;
 use super::params::params_type;
 use super::read::{Fields, Reader};
 use super::step::unread;
@@ -100,21 +101,9 @@ impl Reader {
         found: &Found,
         books: &mut Books<'_>,
     ) -> Option<Runbook> {
-        let what = "a runbook";
-        let known = [
-            "format",
-            "name",
-            "title",
-            "about",
-            "extends",
-            "include",
-            "contacts",
-            "params",
-            "start",
-            "steps",
-            "diagnoses",
-        ];
-        let fields = self.fields(root, what, &known)?;
+        let group = Group::find("runbook")?;
+        let what = group.what;
+        let fields = self.fields(root, what, &group.names())?;
         self.format(fields, root, what);
         let name = self.need(fields, root, what, "name");
         let name = name.and_then(|node| {

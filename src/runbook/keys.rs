@@ -150,6 +150,11 @@ impl Group {
         GROUPS.iter().find(|group| group.id == id)
     }
 
+    /// Returns the names of its keys, in the order of the table.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|key| key.name).collect()
+    }
+
     /// Finds a key of the group.
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::branch::{Arm, Around};
 use super::code::Code;
 use super::expr::{Scope, Template};
+use super::keys::Group;
 use super::problem::did_you_mean;
 use super::read::{Fields, Reader};
 use super::yaml::{Key, Node, Yaml};
@@ -85,96 +86,29 @@ impl Reader {
             self.type_error(node, "a step", "a mapping");
             return None;
         };
-        let kinds: Vec<&Key> = entries
-            .iter()
-            .map(|(key, _)| key)
-            .filter(|key| KINDS.contains(&key.name.as_str()))
-            .collect();
-        let kind = match kinds.as_slice() {
-            [] => {
-                let message = format!("the step `{}` does nothing", key.name);
-                let below: Vec<&str> =
-                    self.changes.below.iter().map(|(id, _)| id.as_str()).collect();
-                let help = match did_you_mean(&key.name, &below, "") {
-                    meant if meant.starts_with("did") => {
-                        format!("{meant} that is a step of the runbook that this one extends")
-                    }
-                    _ => "give it one of probe, ask, decide, use".to_owned(),
-                };
-                self.wrong(Code::KINDS, &key.span, message, Some(help));
-                return None;
-            }
-            [kind] => kind,
-            [first, second, ..] => {
-                self.problem(
-                    Code::KINDS,
-                    &second.span,
-                    format!("the step `{}` is of several kinds", key.name),
-                    Some("make two steps of it".to_owned()),
-                    Some((first.span.clone(), "this makes it one kind".to_owned())),
-                );
-                return None;
-            }
-        };
-        let (what, known): (&str, &[&str]) = match kind.name.as_str() {
-            "probe" => (
-                "a probe step",
-                &[
-                    "title",
-                    "layer",
-                    "probe",
-                    "with",
-                    "by_hand",
-                    "meanwhile",
-                    "findings",
-                    "branches",
-                    "unknown",
-                    "disable",
-                ],
-            ),
-            "ask" if has(entries, "expects") => (
-                "an ask step",
-                &[
-                    "title", "layer", "ask", "why", "by_hand", "expects", "findings", "branches",
-                    "no_input", "disable",
-                ],
-            ),
-            "ask" => (
-                "an ask step",
-                &[
-                    "title", "layer", "ask", "why", "by_hand", "choices", "default", "no_input",
-                    "disable",
-                ],
-            ),
-            "decide" => (
-                "a decide step",
-                &[
-                    "title", "layer", "decide", "by_hand", "findings", "branches", "unknown",
-                    "disable",
-                ],
-            ),
-            _ => (
-                "a use step",
-                &[
-                    "title", "layer", "use", "with", "by_hand", "findings", "branches", "unknown",
-                    "disable",
-                ],
-            ),
-        };
-        let fields = self.fields(node, what, known)?;
-        let around = &Around { uses: kind.name == "use", ..*around };
+        let kind = self.kind_of(key, entries)?;
+        let group = Group::find(match kind {
+            "probe" => "probe_step",
+            "ask" if has(entries, "expects") => "ask_report_step",
+            "ask" => "ask_step",
+            "decide" => "decide_step",
+            _ => "use_step",
+        })?;
+        let what = group.what;
+        let fields = self.fields(node, what, &group.names())?;
+        let around = &Around { uses: kind == "use", ..*around };
         let own_key = node_of_key(key);
         let inner = match scope.find(&key.name) {
             Some(seen) => scope.clone().with("result", seen.clone()),
             None => scope.clone(),
         };
-        let read = match kind.name.as_str() {
+        let read = match kind {
             "probe" => self.probe_kind(fields, scope),
             "ask" => self.ask_kind(fields, &own_key, scope, &inner, around),
             "decide" => self.decide_kind(fields),
             _ => self.use_kind(fields, scope),
         };
-        let needs_title = matches!(kind.name.as_str(), "probe" | "use");
+        let needs_title = matches!(kind, "probe" | "use");
         let title = self.title(fields, key, &own_key, what, needs_title, scope);
         let layer = self.layer(fields, &own_key, what, needs_title);
         let by_hand = fields.find("by_hand");
@@ -195,7 +129,7 @@ impl Reader {
         let arms = match fields.entry("branches") {
             Some((_, node)) => self.branches(node, &inner, around),
             None => {
-                if (kind.name != "ask" || fields.find("expects").is_some()) && disabled.is_none() {
+                if (kind != "ask" || fields.find("expects").is_some()) && disabled.is_none() {
                     self.astray = true;
                     self.need(fields, &own_key, what, "branches");
                 }
@@ -204,7 +138,7 @@ impl Reader {
         };
         // What is wrong was said; the rest of the tree can still be judged.
         let (kind, mut others) = read.unwrap_or_else(|| {
-            self.astray |= kind.name == "ask";
+            self.astray |= kind == "ask";
             (Kind::Decide, Vec::new())
         });
         let unknown = fields.find("unknown");
@@ -235,6 +169,35 @@ impl Reader {
             disabled,
             others,
         })
+    }
+
+    /// Finds the one key that says what the step does.
+    fn kind_of<'a>(&mut self, step: &Key, entries: &'a [(Key, Node)]) -> Option<&'a str> {
+        let mut kinds =
+            entries.iter().map(|(key, _)| key).filter(|key| KINDS.contains(&key.name.as_str()));
+        let Some(kind) = kinds.next() else {
+            let message = format!("the step `{}` does nothing", step.name);
+            let below: Vec<&str> = self.changes.below.iter().map(|(id, _)| id.as_str()).collect();
+            let help = match did_you_mean(&step.name, &below, "") {
+                meant if meant.starts_with("did") => {
+                    format!("{meant} that is a step of the runbook that this one extends")
+                }
+                _ => "give it one of probe, ask, decide, use".to_owned(),
+            };
+            self.wrong(Code::KINDS, &step.span, message, Some(help));
+            return None;
+        };
+        if let Some(second) = kinds.next() {
+            self.problem(
+                Code::KINDS,
+                &second.span,
+                format!("the step `{}` is of several kinds", step.name),
+                Some("make two steps of it".to_owned()),
+                Some((kind.span.clone(), "this makes it one kind".to_owned())),
+            );
+            return None;
+        }
+        Some(&kind.name)
     }
 
     fn title(

@@ -135,6 +135,8 @@ fn why(error: NetlinkError) -> Why {
 mod tests {
     use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
     use crate::sys::closed;
     use crate::wire::inet_diag::State;
@@ -151,7 +153,11 @@ mod tests {
     fn a_listener_is_listed_by_its_port_alone() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        // A socket that is bound and nothing else is not listed, whatever its port.
+        let bound = closed::tcp(address.ip());
         let found = listed(&Query { local_port: Some(address.port()), ..Query::ALL });
+        assert!(found.iter().all(|(_, local, ..)| local.port() == address.port()));
+        assert!(listed(&Query::ALL).iter().all(|(_, local, ..)| *local != bound.address));
         // Another test may have the same port at another address.
         let own: Vec<_> = found.iter().filter(|(_, local, ..)| *local == address).collect();
         assert_eq!(own.len(), 1);
@@ -203,6 +209,17 @@ mod tests {
         once.sort_unstable();
         twice.sort_unstable();
         assert_eq!((once.len(), &once), (2, &twice));
+    }
+
+    #[test]
+    fn a_socket_that_is_bound_and_does_nothing_is_not_listed() {
+        let idle = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        idle.bind(&any.into()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let found = listed(&Query { local_port: Some(address.port()), ..Query::ALL });
+        assert!(found.iter().all(|one| one.1.port() == address.port()) && !found.is_empty());
     }
 
     #[test]

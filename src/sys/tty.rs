@@ -9,6 +9,9 @@ use nix::sys::termios::{
 
 use crate::sys::procfs::Process;
 
+/// Nobody pastes more.
+const MOST_DRAINED: usize = 64 << 20;
+
 /// The modes that the terminal had.
 #[derive(Clone)]
 pub struct Modes(Termios);
@@ -34,6 +37,29 @@ impl Modes {
     /// As [`Modes::restore`], and throws away what was typed and not yet read.
     pub fn restore_and_flush(&self) {
         let _ = tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.0);
+    }
+
+    /// Throws away what is typed or pasted, until nothing has come for 0.2 s: the rest of a long text
+    /// would be taken for keys. The terminal is left in modes of its own.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the terminal met.
+    pub fn drain(&self) -> io::Result<()> {
+        let mut modes = self.0.clone();
+        modes.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
+        modes.control_chars[SpecialCharacterIndices::VMIN as usize] = 0;
+        modes.control_chars[SpecialCharacterIndices::VTIME as usize] = 2;
+        tcsetattr(io::stdin(), SetArg::TCSANOW, &modes)?;
+        let mut left = MOST_DRAINED;
+        while left > 0 {
+            let count = read(4096)?.len();
+            if count == 0 {
+                break;
+            }
+            left = left.saturating_sub(count);
+        }
+        Ok(())
     }
 
     /// Hands over every character at once and shows none. With `signals` Ctrl-C keeps its meaning;

@@ -7,6 +7,7 @@
 //! TCPDOCTOR_LAB_SLACK=2                          stretches every time bound
 //! TCPDOCTOR_LAB_EXEC='ip -s link; ping 10.4.3.2' runs this where the product would run, and shows its output
 //! TCPDOCTOR_LAB_REPORTS=DIR                      keeps every report
+//! UPDATE_SCREENS=1 cargo test --test lab -- screen   writes what stands on the terminal anew
 //! ```
 //!
 //! Needs root or unprivileged user namespaces, `ip` and `nft`. Each trial builds a network of its own
@@ -16,6 +17,7 @@
 mod conntrack;
 mod contract;
 mod coverage;
+mod dialogue;
 mod dns_server;
 mod expect;
 mod groups;
@@ -28,8 +30,13 @@ mod rules;
 mod run;
 mod scenario;
 mod scenarios;
+#[allow(dead_code, unsafe_code)]
+#[path = "../terminal/screen.rs"]
+mod screen;
+mod screens;
 mod seen;
 mod servers;
+mod terminal;
 mod topology;
 mod wire;
 
@@ -78,6 +85,14 @@ fn main() -> ExitCode {
         let unable = obstacle.clone();
         trials.push(Trial::ignorable_test(name, move || match unable {
             None => other().map(|()| Completion::Completed),
+            Some(reason) if required => Err(reason.into()),
+            Some(reason) => Ok(Completion::ignored_with(reason)),
+        }));
+    }
+    for capture in screens::all() {
+        let unable = obstacle.clone();
+        trials.push(Trial::ignorable_test(capture.name(), move || match unable {
+            None => capture.look().map(|()| Completion::Completed),
             Some(reason) if required => Err(reason.into()),
             Some(reason) => Ok(Completion::ignored_with(reason)),
         }));

@@ -37,6 +37,9 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+/// Where a system has its programs.
+pub(crate) const SYSTEM: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// A run that takes longer is ended.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -117,9 +120,19 @@ pub(crate) fn on(host: &Host, invocation: &Invocation<'_>) -> io::Result<Ran> {
 /// own.
 pub(crate) fn command_on(
     host: &Host,
-    mut command: Command,
+    command: Command,
     invocation: &Invocation<'_>,
 ) -> io::Result<Ran> {
+    in_surroundings(host, command, invocation, wait)
+}
+
+/// Makes a command ready for the surroundings of an invocation and does something with it there.
+pub(crate) fn in_surroundings<T: Send>(
+    host: &Host,
+    mut command: Command,
+    invocation: &Invocation<'_>,
+    run: impl FnOnce(&mut Command) -> io::Result<T> + Send,
+) -> io::Result<T> {
     host.enter(|| {
         private_files(invocation.etc, invocation.limits.no_proc)?;
         let (mode, limits) = (invocation.mode, invocation.limits);
@@ -142,8 +155,19 @@ pub(crate) fn command_on(
                 Ok(())
             });
         }
-        wait(&mut command)
+        run(&mut command)
     })
+}
+
+/// Gives a command its environment.
+pub(crate) fn surround(command: &mut Command) -> &mut Command {
+    command
+        .env("PATH", SYSTEM)
+        // As under sudo and setpriv: root's home, which nobody else may look into.
+        .env("HOME", "/proc/1/root")
+        .env("LANG", "C.UTF-8")
+        .env("RUST_BACKTRACE", "1")
+        .current_dir("/")
 }
 
 /// Replays a report, in the caller's own namespaces.
@@ -155,16 +179,7 @@ pub(crate) fn replay(report: &Path, options: &[&str]) -> io::Result<Ran> {
 }
 
 fn wait(command: &mut Command) -> io::Result<Ran> {
-    command
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        // As under sudo and setpriv: root's home, which nobody else may look into.
-        .env("HOME", "/proc/1/root")
-        .env("LANG", "C.UTF-8")
-        .env("RUST_BACKTRACE", "1")
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    surround(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let (started, start) = (SystemTime::now(), Instant::now());
     let mut child = command.spawn()?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
@@ -203,7 +218,7 @@ fn slurp(from: Option<&mut impl Read>) -> String {
 
 /// Gives this thread, and what it starts, a view of its own of some files of `/etc`, and a `/sys`
 /// that shows the interfaces of the host.
-fn private_files(etc: &[(&str, PathBuf)], no_proc: bool) -> io::Result<()> {
+pub(crate) fn private_files(etc: &[(&str, PathBuf)], no_proc: bool) -> io::Result<()> {
     let none: Option<&str> = None;
     unshare(CloneFlags::CLONE_NEWNS)?;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;

@@ -3,12 +3,14 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::dialogue;
 use crate::dns_server::{self, Zone};
 use crate::expect::{Expect, essence};
 use crate::lab::Lab;
@@ -16,8 +18,10 @@ use crate::net::has_other_users;
 use crate::process::Process;
 use crate::redacted;
 use crate::run::{self, Forbidden, Invocation, Limits, Mode};
+use crate::screen::Screen;
 use crate::seen::Settings;
 use crate::servers::{self, Serve};
+use crate::terminal;
 use crate::topology::Topology;
 use crate::wire::{Cable, Filter, Way};
 
@@ -37,6 +41,7 @@ pub(crate) struct Scenario {
     arguments: Vec<String>,
     at: &'static str,
     unchanged: bool,
+    both_ends: bool,
     limits: Limits,
     root: Option<Expect>,
     nobody: Option<Expect>,
@@ -62,6 +67,7 @@ pub(crate) fn scenario(name: &'static str) -> Scenario {
         arguments: Vec::new(),
         at: "c",
         unchanged: false,
+        both_ends: false,
         limits: Limits::default(),
         root: None,
         nobody: None,
@@ -277,6 +283,12 @@ impl Scenario {
         self
     }
 
+    /// The client is at a terminal and goes on with what the same product says on `s`, in the same mode.
+    pub(crate) fn both_ends(mut self) -> Scenario {
+        self.both_ends = true;
+        self
+    }
+
     /// Settings, rules, routes and sockets of that host must be the same before and after.
     pub(crate) fn unchanged(mut self) -> Scenario {
         self.unchanged = true;
@@ -345,9 +357,21 @@ impl Files {
     }
 }
 
+impl Files {
+    /// A folder in which the product may write, whoever runs it.
+    fn for_everybody(&self) -> io::Result<PathBuf> {
+        let path = std::env::temp_dir().join(self.0.file_name().expect("it has a name"));
+        fs::create_dir(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777))?;
+        Ok(path)
+    }
+}
+
 impl Drop for Files {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+        let name = self.0.file_name().expect("it has a name");
+        let _ = fs::remove_dir_all(std::env::temp_dir().join(name));
     }
 }
 
@@ -373,6 +397,31 @@ impl Scenario {
         Ok(lab)
     }
 
+    /// Builds the network, and lets a person sit at a terminal in it, where the product runs as root; it
+    /// leaves its report in a file.
+    pub(crate) fn at_a_terminal<T>(
+        &self,
+        columns: u16,
+        person: impl FnOnce(Screen, &Path) -> T,
+    ) -> io::Result<T> {
+        let files = Files::new()?;
+        let lab = self.set_up()?;
+        let etc = [
+            ("resolv.conf", files.write("resolv.conf", self.resolv)?),
+            ("hosts", files.write("hosts", self.hosts)?),
+            ("nsswitch.conf", files.write("nsswitch.conf", "hosts: files dns\n")?),
+        ];
+        let report = files.0.join("report.json");
+        let mut arguments = self.arguments.clone();
+        arguments
+            .retain(|argument| !["--format", "json", "--no-input"].contains(&argument.as_str()));
+        arguments.extend(["--output".to_owned(), format!("json={}", report.display())]);
+        let invocation =
+            Invocation { arguments: &arguments, mode: Mode::Root, etc: &etc, limits: self.limits };
+        let screen = terminal::at_a_terminal(lab.host(self.at), &invocation, columns)?;
+        Ok(person(screen, &report))
+    }
+
     /// Builds the network, runs the product and compares; an error says everything there is to say.
     pub(crate) fn run(&self, mode: Mode) -> Result<(), String> {
         let expect = self.expectation(mode).expect("asked for in this mode only");
@@ -388,7 +437,11 @@ impl Scenario {
             Invocation { arguments: &self.arguments, mode, etc: &etc, limits: self.limits };
         let host = lab.host(self.at);
         let before = self.unchanged.then(|| Settings::of(host)).transpose().map_err(broken)?;
-        let ran = run::on(host, &invocation).map_err(broken)?;
+        let ran = match self.both_ends {
+            true => dialogue::hold(&lab, &invocation, &files.for_everybody().map_err(broken)?),
+            false => run::on(host, &invocation),
+        };
+        let ran = ran.map_err(broken)?;
         let after = self.unchanged.then(|| Settings::of(host)).transpose().map_err(broken)?;
         let expect = expect.with_process_ids(&lab.processes);
         drop(lab);

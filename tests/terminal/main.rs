@@ -5,16 +5,19 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod ladder;
 mod menu;
+mod other_end;
+mod pipes;
 mod questions;
 mod screen;
+mod signals;
 
 use std::fs;
 use std::path::Path;
 
 use common::{ClosedPort, Folder};
 use screen::{Screen, Setting};
-use tcpdoctor::model::server_report::{ServerReport, encode};
 
 const DOWN: &str = "\u{1b}[B";
 
@@ -156,75 +159,19 @@ fn without_utf_8_everything_is_ascii() {
     assert!(last.is_ascii() && screen.raw().is_ascii(), "{last}");
 }
 
-const OTHER_END: &str = "format: 1
-name: other
-title: T
-start: s
-steps:
-  s:
-    title: What does the server see?
-    layer: socket
-    ask: Can you run a command there?
-    expects: server_report
-    by_hand: tcpdoctor diagnose :80 --format code
-    branches:
-      - {when: result.queue_full != null && result.queue_full, conclude: x-t.full}
-      - else: healthy
-    no_input: {conclude: x-t.open}
-diagnoses:
-  x-t.full: {layer: socket, severity: critical, location: target, title: The queue is full, summary: It is full., meaning: M.}
-  x-t.open: {layer: socket, severity: critical, location: target, title: Not known, summary: Nobody said., meaning: M.}
-";
-
-fn code(fields: serde_json::Value) -> String {
-    let mut report = serde_json::json!({
-        "port": 80, "verdict": "fault", "host": "db1", "at": tcpdoctor::sys::clock::utc_now(),
-        "queue_full": true, "queue": 7,
-    });
-    if let (Some(report), serde_json::Value::Object(fields)) = (report.as_object_mut(), fields) {
-        report.extend(fields);
-    }
-    let report: ServerReport = serde_json::from_value(report).expect("a report");
-    encode(&report)
-}
-
-#[test]
-fn what_the_server_printed_is_pasted_and_decides_and_what_is_damaged_or_foreign_is_refused() {
-    let folder = Folder::new();
-    let book = folder.file("other.yaml", OTHER_END);
-    let args = ["diagnose", "127.0.0.1:80", "--runbook", &book];
-    let mut screen = Screen::start(&args, Setting::default());
-    screen.wait("the menu", menu);
-    screen.keys(DOWN);
-    screen.wait("the choice", |text| text.contains("❯ Look from the server's side"));
-    screen.keys("\r");
-    screen.wait("the command", |text| text.contains("tcpdoctor diagnose :80 --format code"));
-    let marked = |text: &str| format!("\u{1b}[200~{}\u{1b}[201~", text.replace('\n', "\r"));
-    let whole = code(serde_json::json!({}));
-    screen.wait("the paste", |text| text.contains("Then paste"));
-    let cut: String = whole.chars().take(60).collect();
-    screen.keys(&(marked(&cut) + "\r"));
-    screen.wait("the refusal", |text| text.contains("its end is missing"));
-    screen.keys(&marked(&code(serde_json::json!({"port": 81}))));
-    screen.wait("the refusal", |text| text.contains("it is about port 81"));
-    screen.keys(&marked(&whole));
-    screen.wait("the report", |text| text.contains("The queue is full  x-t.full"));
-    screen.wait("the menu", menu);
-    screen.keys("\r");
-    assert_eq!(screen.end().0, 1);
-}
-
 #[test]
 fn reports_of_every_kind_look_as_recorded_at_80_and_120_columns() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render/reports");
-    let kinds = ["healthy_local", "refused", "filtered_at_hop_2", "mtu_black_hole", "dns_nxdomain"];
+    // Recorded in the lab, see tests/lab/screens.rs.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terminal/reports");
+    let kinds =
+        ["healthy", "refused", "filtered", "mtu_black_hole", "dns_failure", "close_wait_leak"];
     for kind in kinds {
         let report = folder.join(format!("{kind}.json")).to_string_lossy().into_owned();
         for columns in [80, 120] {
             let setting = Setting { columns, silent: true, ..Setting::default() };
             let mut screen = Screen::start(&["replay", &report], setting);
             let (status, last) = screen.end();
-            assert_ne!(status, 2, "{last}");
+            assert_eq!(status, i32::from(kind != "healthy"), "{last}");
             insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
                 insta::assert_snapshot!(format!("{kind}@{columns}"), last);
             });

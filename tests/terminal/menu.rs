@@ -17,16 +17,27 @@ pub(crate) fn ready(text: &str) -> bool {
         && text.trim_end().ends_with("Save the report")
 }
 
-/// Moves down to an item of the list that waits, and takes it.
-pub(crate) fn choose(screen: &mut Screen, label: &str) {
-    let marked = |text: &str| text.lines().rfind(|line| line.starts_with('❯')).map(str::to_owned);
-    let mut at = marked(&screen.wait("a list", |text| text.contains('❯')));
-    while !at.as_ref().is_some_and(|line| line.contains(label)) {
-        screen.keys(DOWN);
-        let text = screen.wait(label, |text| marked(text).is_some() && marked(text) != at);
-        at = marked(&text);
+/// Moves down to an item of a list, once that list waits for a key, and takes it.
+pub(crate) fn choose(screen: &mut Screen, list: &str, label: &str) {
+    let mut at = String::new();
+    while !at.contains(label) {
+        if !at.is_empty() {
+            screen.keys(DOWN);
+        }
+        let text = screen.wait(label, |text| marked(text, list).is_some_and(|now| now != at));
+        at = marked(&text, list).expect("it was just there").to_owned();
     }
     screen.keys("\r");
+}
+
+/// The item under the cursor of the list that stands last, when its last line is there too.
+fn marked<'a>(text: &'a str, list: &str) -> Option<&'a str> {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let head = lines.iter().rposition(|line| line.starts_with("? "))?;
+    let named = lines[head][2..].starts_with(list);
+    let last = lines.last()?.trim_start_matches(['❯', ' ']);
+    let whole = ["Save the report", "Back", "I don't know"].contains(&last);
+    lines[head..].iter().copied().find(|line| line.starts_with('❯')).filter(|_| named && whole)
 }
 
 fn refused(args: &[&str], setting: Setting) -> (Screen, u16) {
@@ -51,7 +62,7 @@ fn json(path: &str) -> Value {
 fn explain_says_what_was_done_what_it_means_and_the_command_for_doing_it_by_hand() {
     let (mut screen, port) = refused(&[], Setting::default());
     screen.wait("the menu", ready);
-    choose(&mut screen, "Explain");
+    choose(&mut screen, "What now?", "Explain");
     let said = screen.wait("the explanation", |text| text.contains("It could also be"));
     let by_hand = format!("nc -zv -w 3 127.0.0.1 {port}");
     for part in [
@@ -72,15 +83,15 @@ fn explain_says_what_was_done_what_it_means_and_the_command_for_doing_it_by_hand
 fn the_raw_observation_is_that_of_the_step_where_the_trouble_began_or_of_any_other() {
     let (mut screen, _) = refused(&[], Setting::default());
     screen.wait("the menu", ready);
-    choose(&mut screen, "Show the raw observation");
+    choose(&mut screen, "What now?", "Show the raw observation");
     screen.wait("the steps", |text| text.contains("❯ Open TCP connections"));
     screen.keys("\r");
     screen.wait("every measurement", |text| {
         text.contains("outcome: refused") && text.contains("errno: ECONNREFUSED")
     });
     screen.wait("the menu", ready);
-    choose(&mut screen, "Show the raw observation");
-    choose(&mut screen, "Who listens here");
+    choose(&mut screen, "What now?", "Show the raw observation");
+    choose(&mut screen, "Which step's?", "Who listens here");
     screen.wait("another step's", |text| text.contains("listeners: port"));
     stop(screen);
 }
@@ -92,8 +103,8 @@ fn the_report_is_saved_in_each_format_and_the_json_replays() {
     let (mut screen, port) = refused(&[], Setting::default());
     for (label, name) in [("HTML", "a.html"), ("Markdown", "a.md"), ("JSON", "a.json")] {
         screen.wait("the menu", ready);
-        choose(&mut screen, "Save the report");
-        choose(&mut screen, label);
+        choose(&mut screen, "What now?", "Save the report");
+        choose(&mut screen, "In which format?", label);
         screen.wait("the name", |text| text.trim_end().ends_with("Save as ›"));
         screen.keys(&format!("{}\r", file(name)));
         screen.wait("the file", |text| {
@@ -119,8 +130,8 @@ fn what_cannot_be_written_is_told_and_what_is_there_already_is_asked_about() {
     let there = folder.file("r.json", "mine");
     let (mut screen, _) = refused(&[], Setting::default());
     screen.wait("the menu", ready);
-    choose(&mut screen, "Save the report");
-    choose(&mut screen, "JSON");
+    choose(&mut screen, "What now?", "Save the report");
+    choose(&mut screen, "In which format?", "JSON");
     let asks = |text: &str| text.trim_end().ends_with("Save as ›");
     screen.wait("the name", asks);
     screen.keys("/nonexistent/r.json\r");
@@ -132,15 +143,15 @@ fn what_cannot_be_written_is_told_and_what_is_there_already_is_asked_about() {
     assert_eq!(fs::read_to_string(&there).expect("the file"), "mine");
     screen.keys(&format!("{there}\r"));
     screen.wait("the question", |text| text.contains("❯ Keep it, choose another name"));
-    choose(&mut screen, "Back");
+    choose(&mut screen, "/", "Back");
     screen.wait("the menu", ready);
     assert_eq!(fs::read_to_string(&there).expect("the file"), "mine");
-    choose(&mut screen, "Save the report");
-    choose(&mut screen, "JSON");
+    choose(&mut screen, "What now?", "Save the report");
+    choose(&mut screen, "In which format?", "JSON");
     screen.wait("the name", asks);
     screen.keys(&format!("{there}\r"));
     screen.wait("the question", |text| text.contains("❯ Keep it, choose another name"));
-    choose(&mut screen, "Replace it");
+    choose(&mut screen, "/", "Replace it");
     screen.wait("the file", |text| text.contains("Saved: "));
     assert_eq!(json(&there)["diagnosis"]["id"], "tcp.refused_no_listener");
     stop(screen);
@@ -155,13 +166,13 @@ fn escape_leads_back_to_the_menu_from_everywhere_and_then_ends() {
         ("Show the raw observation", "Which step's?"),
         ("Save the report", "In which format?"),
     ] {
-        choose(&mut screen, entry);
+        choose(&mut screen, "What now?", entry);
         screen.wait(waits, |text| text.contains(waits) && text.trim_end().ends_with("Back"));
         screen.keys(ESC);
         screen.wait("the menu", ready);
     }
-    choose(&mut screen, "Save the report");
-    choose(&mut screen, "HTML");
+    choose(&mut screen, "What now?", "Save the report");
+    choose(&mut screen, "In which format?", "HTML");
     screen.wait("the name", |text| text.trim_end().ends_with("Save as ›"));
     screen.keys("half a na");
     screen.wait("what is written", |text| text.trim_end().ends_with("half a na"));
@@ -176,7 +187,7 @@ fn ctrl_c_in_a_list_or_a_line_below_the_menu_ends_with_130() {
     for deep in [false, true] {
         let (mut screen, _) = refused(&[], Setting::default());
         screen.wait("the menu", ready);
-        choose(&mut screen, "Save the report");
+        choose(&mut screen, "What now?", "Save the report");
         screen.wait("the formats", |text| text.trim_end().ends_with("Back"));
         if deep {
             screen.keys("\r");
@@ -202,7 +213,7 @@ fn a_retest_runs_its_step_and_what_follows_and_keeps_what_was_seen_before() {
     let (mut screen, _) = refused(&["--output", &format!("json={file}")], Setting::default());
     screen.wait("the menu", ready);
     let first = json(&file);
-    choose(&mut screen, "Retest this step: Open TCP connections");
+    choose(&mut screen, "What now?", "Retest this step: Open TCP connections");
     screen.wait("the comparison", |text| {
         text.contains("Still FAULT tcp.refused_no_listener, as before.") && ready(text)
     });
@@ -213,7 +224,7 @@ fn a_retest_runs_its_step_and_what_follows_and_keeps_what_was_seen_before() {
     for anew in ["connect", "own_port"] {
         assert!(started(&first, anew) < started(&second, anew), "{anew}");
     }
-    choose(&mut screen, "Retest from another step");
+    choose(&mut screen, "What now?", "Retest from another step");
     let list = screen.wait("the steps", |text| text.trim_end().ends_with("Back"));
     assert!(list.contains("❯ Open TCP connections"), "{list}");
     for _ in 0..2 {
@@ -236,7 +247,7 @@ fn after_a_fix_the_report_says_what_it_was_before() {
     let mut screen = Screen::start(&["diagnose", &closed.address.to_string()], Setting::default());
     screen.wait("the menu", ready);
     let _listener = closed.open();
-    choose(&mut screen, "Retest this step");
+    choose(&mut screen, "What now?", "Retest this step");
     screen.wait("the comparison", |text| {
         text.contains("Before: FAULT tcp.refused_no_listener. Now: HEALTHY.")
     });
@@ -274,7 +285,7 @@ fn continuing_finds_what_lies_behind_and_says_when_there_is_nothing_more() {
     let book = folder.file("two.yaml", TWO);
     let mut screen = Screen::start(&["diagnose", "--runbook", &book], Setting::default());
     screen.wait("the menu", ready);
-    choose(&mut screen, "Continue anyway");
+    choose(&mut screen, "What now?", "Continue anyway");
     let said = screen
         .wait("the second report", |text| text.contains("x-t.second: It is two.") && ready(text));
     assert!(said.contains("Continuing behind x-t.first"), "{said}");
@@ -284,7 +295,7 @@ fn continuing_finds_what_lies_behind_and_says_when_there_is_nothing_more() {
     // On this machine nothing but exclusion would lead further from a port where nobody listens.
     let (mut screen, _) = refused(&[], Setting::default());
     screen.wait("the menu", ready);
-    choose(&mut screen, "Continue anyway");
+    choose(&mut screen, "What now?", "Continue anyway");
     let said = screen.wait("the second report", |text| {
         text.contains("Behind tcp.refused_no_listener nothing more was found.") && ready(text)
     });

@@ -94,7 +94,7 @@ fn answers_at_the_terminal_and_with_answer_make_the_same_report_and_replays_agre
             let marked = ["❯ up", "❯ I don't know"][nth];
             assert!(shown.contains(marked), "{shown}");
             assert!(shown.contains("It changes the route."), "{shown}");
-            choose(&mut screen, &label.replace('_', " "));
+            choose(&mut screen, "Answer", &label.replace('_', " "));
         }
         screen.wait("the menu", ready);
         screen.keys("\r");
@@ -163,9 +163,9 @@ fn after_a_retest_the_former_answer_is_offered_first_and_one_given_beforehand_st
     let args = ["diagnose", "--runbook", &book, "--answer", "vpn=up"];
     let mut screen = Screen::start(&args, Setting::default());
     screen.wait("the question", |text| text.trim_end().ends_with("I don't know"));
-    choose(&mut screen, "never");
+    choose(&mut screen, "Answer", "never");
     screen.wait("the menu", ready);
-    choose(&mut screen, "Retest this step: A look");
+    choose(&mut screen, "What now?", "Retest this step: A look");
     let shown = screen.wait("the question", |text| {
         text.matches("Answer ›").count() == 1 && text.trim_end().ends_with("I don't know")
     });

@@ -1,20 +1,27 @@
-//! A terminal of 50 rows with the program in it.
+//! A terminal of 60 rows with the program in it.
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::Pid;
 
 /// What is not on the screen by then does not come.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROWS: u16 = 60;
+
+/// Held while a terminal is made and a program started.
+static STARTS: Mutex<()> = Mutex::new(());
 
 /// How the terminal is.
 pub(crate) struct Setting {
@@ -23,11 +30,27 @@ pub(crate) struct Setting {
     pub(crate) lang: &'static str,
     /// Whether stderr goes nowhere.
     pub(crate) silent: bool,
+    /// Where stdout and stderr go instead.
+    pub(crate) stdout: Option<OwnedFd>,
+    pub(crate) stderr: Option<OwnedFd>,
+    /// Variables of the program besides.
+    pub(crate) env: Vec<(&'static str, String)>,
+    /// Whether the terminal takes nothing until [`Screen::listen`], not even the first byte.
+    pub(crate) deaf: bool,
 }
 
 impl Default for Setting {
     fn default() -> Setting {
-        Setting { columns: 80, term: "xterm-256color", lang: "C.UTF-8", silent: false }
+        Setting {
+            columns: 80,
+            term: "xterm-256color",
+            lang: "C.UTF-8",
+            silent: false,
+            stdout: None,
+            stderr: None,
+            env: Vec::new(),
+            deaf: false,
+        }
     }
 }
 
@@ -35,6 +58,7 @@ struct Seen {
     parser: vt100::Parser,
     raw: Vec<u8>,
     ended: bool,
+    deaf: bool,
 }
 
 /// See the module.
@@ -45,30 +69,49 @@ pub(crate) struct Screen {
     reader: Option<JoinHandle<()>>,
     before: LocalFlags,
     /// Held open, so that what the program wrote last can be read.
-    _slave: OwnedFd,
+    slave: OwnedFd,
 }
 
 impl Screen {
     /// Starts the program at a new terminal.
     pub(crate) fn start(args: &[&str], setting: Setting) -> Screen {
-        let size = Winsize { ws_row: ROWS, ws_col: setting.columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdoctor"));
+        command.args(args);
+        Screen::of(&mut command, setting)
+    }
+
+    /// Starts a command at a new terminal; one of no columns has no size.
+    pub(crate) fn of(command: &mut Command, mut setting: Setting) -> Screen {
+        let size = window(setting.columns);
+        // Else a program that another test starts meanwhile would hold this terminal open.
+        let _alone = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
         let pty = openpty(Some(&size), None).expect("a pseudo-terminal");
+        for end in [&pty.master, &pty.slave] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).expect("its flags");
+        }
         let before = tcgetattr(&pty.master).expect("its modes").local_flags;
         let end = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdoctor"));
+        for variable in
+            ["LC_ALL", "LC_CTYPE", "NO_COLOR", "CI", "SSH_CONNECTION", "XDG_CONFIG_HOME"]
+        {
+            command.env_remove(variable);
+        }
+        let (stdout, stderr) = (setting.stdout.take(), setting.stderr.take());
         command
-            .args(args)
             .env("TERM", setting.term)
             .env("LANG", setting.lang)
-            .env_remove("LC_ALL")
-            .env_remove("LC_CTYPE")
             .env("HOME", "/nonexistent")
-            .env_remove("XDG_CONFIG_HOME")
-            .env_remove("NO_COLOR")
-            .env_remove("CI")
+            .envs(setting.env.drain(..))
             .stdin(end())
-            .stdout(end())
-            .stderr(if setting.silent { Stdio::null() } else { end() });
+            .stdout(stdout.map_or_else(end, Stdio::from))
+            .stderr(if setting.silent {
+                Stdio::null()
+            } else {
+                stderr.map_or_else(end, Stdio::from)
+            });
+        if setting.deaf {
+            fill(&pty.slave);
+        }
         // SAFETY: only system calls between fork and exec.
         unsafe {
             command.pre_exec(|| {
@@ -80,8 +123,8 @@ impl Screen {
             });
         }
         let child = command.spawn().expect("the binary runs");
-        let parser = vt100::Parser::new(size_of(ROWS), size_of(setting.columns), 0);
-        let seen = Seen { parser, raw: Vec::new(), ended: false };
+        let parser = vt100::Parser::new(size_of(ROWS), size_of(setting.columns.max(1)), 0);
+        let seen = Seen { parser, raw: Vec::new(), ended: false, deaf: setting.deaf };
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
         let master = File::from(pty.master);
         let mut from = master.try_clone().expect("a descriptor");
@@ -90,6 +133,8 @@ impl Screen {
             // Byte by byte, so that no test takes half a screen for a whole one unseen.
             let mut bytes = [0; 1];
             loop {
+                let seen = into.0.lock().expect("no panic");
+                drop(into.1.wait_while(seen, |seen| seen.deaf).expect("no panic"));
                 let count = from.read(&mut bytes).unwrap_or(0);
                 let mut seen = into.0.lock().expect("no panic");
                 seen.parser.process(&bytes[..count]);
@@ -102,7 +147,7 @@ impl Screen {
                 }
             }
         });
-        Screen { master, child, seen, reader: Some(reader), before, _slave: pty.slave }
+        Screen { master, child, seen, reader: Some(reader), before, slave: pty.slave }
     }
 
     /// Waits until the screen shows something; returns the screen.
@@ -118,6 +163,72 @@ impl Screen {
             assert!(!left.is_zero() && !seen.ended, "{what} does not come:\n{text}");
             seen = self.seen.1.wait_timeout(seen, left).expect("no panic").0;
         }
+    }
+
+    /// Makes the window wider or narrower.
+    ///
+    /// The screen here only becomes wider: it would break the lines of a frame that is still on its way to a
+    /// narrower one, which the program forbids (DECAWM) and this terminal knows nothing of.
+    pub(crate) fn resize(&mut self, columns: u16) {
+        let mut seen = self.seen.0.lock().expect("no panic");
+        let widest = seen.parser.screen().size().1.max(size_of(columns));
+        seen.parser.screen_mut().set_size(size_of(ROWS), widest);
+        let size = window(columns);
+        // SAFETY: the size outlives the call, which reads it.
+        let done =
+            unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+        assert_eq!(done, 0, "a terminal has a size");
+    }
+
+    /// Reads on.
+    pub(crate) fn listen(&mut self) {
+        self.seen.0.lock().expect("no panic").deaf = false;
+        self.seen.1.notify_all();
+    }
+
+    /// Sends the program a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(pid), signal).expect("it runs");
+    }
+
+    /// Goes away, as a terminal does whose window is closed; returns the exit status.
+    pub(crate) fn hang_up(self) -> i32 {
+        let Screen { master, mut child, reader, slave, .. } = self;
+        nix::unistd::write(slave.as_fd(), &[LAST]).expect("the terminal is open");
+        reader.map(JoinHandle::join).expect("a reader").expect("no panic");
+        drop((master, slave));
+        let (end, mut status) = (Instant::now() + PATIENCE, None);
+        while status.is_none() && Instant::now() < end {
+            status = child.try_wait().expect("our child");
+            std::thread::yield_now();
+        }
+        let _ = child.kill();
+        status.expect("it ends").code().expect("an exit status")
+    }
+
+    /// Waits until the program has written something, whether a terminal can show it or not.
+    pub(crate) fn wait_raw(&self, what: &str, holds: impl Fn(&str) -> bool) {
+        self.until(what, || {
+            let seen = self.seen.0.lock().expect("no panic");
+            holds(&String::from_utf8_lossy(&seen.raw))
+        });
+    }
+
+    /// Waits until something has come about.
+    pub(crate) fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < end, "{what} does not come");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Returns the rows of the screen, without the blanks behind them.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let seen = self.seen.0.lock().expect("no panic");
+        let screen = seen.parser.screen();
+        screen.rows(0, screen.size().1.get()).map(|row| row.trim_end().to_owned()).collect()
     }
 
     /// Presses keys.
@@ -142,7 +253,7 @@ impl Screen {
             std::thread::yield_now();
         };
         // What the program wrote stands before this in the terminal.
-        nix::unistd::write(self._slave.as_fd(), &[LAST]).expect("the terminal is open");
+        nix::unistd::write(self.slave.as_fd(), &[LAST]).expect("the terminal is open");
         if let Some(reader) = self.reader.take() {
             reader.join().expect("no panic");
         }
@@ -164,6 +275,25 @@ impl Screen {
 
 /// A byte that the program never writes.
 const LAST: u8 = 0x1c;
+
+fn window(columns: u16) -> Winsize {
+    let ws_row = if columns == 0 { 0 } else { ROWS };
+    Winsize { ws_row, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+/// Writes what shows nothing until the terminal takes no more.
+fn fill(slave: &OwnedFd) {
+    let flags = OFlag::from_bits_truncate(fcntl(slave, FcntlArg::F_GETFL).expect("its flags"));
+    fcntl(slave, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).expect("its flags");
+    // The kernel hands what was written on to the other side a little later, which makes room again.
+    let settled = PollTimeout::from(100u8);
+    while poll(&mut [PollFd::new(slave.as_fd(), PollFlags::POLLOUT)], settled).expect("a terminal")
+        > 0
+    {
+        while nix::unistd::write(slave, b"\r").is_ok() {}
+    }
+    fcntl(slave, FcntlArg::F_SETFL(flags)).expect("its flags");
+}
 
 fn size_of(count: u16) -> std::num::NonZeroU16 {
     std::num::NonZeroU16::new(count).expect("a size")

@@ -29,6 +29,8 @@ pub enum Refusal {
     NoCode,
     /// Another version wrote it.
     Version(String),
+    /// There are several, of different reports.
+    Several,
     /// It ends before its checksum.
     Truncated,
     /// A character that a code never has.
@@ -49,6 +51,7 @@ impl std::fmt::Display for Refusal {
             Refusal::Version(found) => {
                 write!(f, "it begins with {found}, and this version reads {PREFIX}")
             }
+            Refusal::Several => f.write_str("there are several codes in it: paste one"),
             Refusal::Truncated => {
                 f.write_str("its end is missing: copy all of it, down to the last line")
             }
@@ -92,23 +95,41 @@ pub enum Progress {
 
 /// Says whether a text has a whole code in it.
 pub fn progress(text: &str) -> Progress {
-    match parts(text) {
-        Ok(_) => Progress::Complete,
-        Err(_) => Progress::Open,
+    match codes(text) {
+        Ok(codes) if codes.iter().any(Result::is_ok) => Progress::Complete,
+        _ => Progress::Open,
     }
 }
 
-/// Reads the report back; what stands around the code is skipped.
+/// Reads the report back; what stands around the code is skipped, also another one that is not whole.
 ///
 /// # Errors
 ///
 /// Returns why the text is not taken.
 pub fn decode(text: &str) -> Result<ServerReport, Refusal> {
-    let (payload, written) = parts(text)?;
-    if checksum(&payload) != written {
+    let mut read: Result<ServerReport, Refusal> = Err(Refusal::NoCode);
+    for code in codes(text)? {
+        let report = code.and_then(|code| open(&code));
+        match (&read, report) {
+            (Ok(first), Ok(other)) if *first != other => return Err(Refusal::Several),
+            (Ok(_), _) => {}
+            (Err(_), report) => read = report,
+        }
+    }
+    read
+}
+
+/// A payload, and the checksum that was written with it.
+struct Code {
+    payload: String,
+    written: String,
+}
+
+fn open(code: &Code) -> Result<ServerReport, Refusal> {
+    if checksum(&code.payload) != code.written {
         return Err(Refusal::Checksum);
     }
-    let bytes = from_base64(&payload).ok_or(Refusal::Checksum)?;
+    let bytes = from_base64(&code.payload).ok_or(Refusal::Checksum)?;
     // serde_json refuses what is nested deeper than 128.
     let mut report: ServerReport =
         serde_json::from_slice(&bytes).map_err(|error| Refusal::Content(plain(&error)))?;
@@ -116,19 +137,34 @@ pub fn decode(text: &str) -> Result<ServerReport, Refusal> {
     Ok(report)
 }
 
-/// Splits off the payload and the checksum.
-fn parts(text: &str) -> Result<(String, String), Refusal> {
+/// Splits a text into its codes, whole or not; there is at least one.
+fn codes(text: &str) -> Result<Vec<Result<Code, Refusal>>, Refusal> {
     if text.len() > MOST_TEXT {
         return Err(Refusal::TooLong);
     }
     if text.trim().is_empty() {
         return Err(Refusal::Empty);
     }
-    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let Some(start) = text.find(PREFIX) else {
+    let text: String = text.lines().flat_map(unquoted).collect();
+    let mut starts: Vec<usize> = text.match_indices(PREFIX).map(|(at, _)| at).collect();
+    if starts.is_empty() {
         return Err(other_version(&text));
-    };
-    let mut rest = text[start + PREFIX.len()..].chars();
+    }
+    starts.push(text.len());
+    Ok(starts.windows(2).map(|both| code(&text[both[0] + PREFIX.len()..both[1]])).collect())
+}
+
+/// A line without what mail and chat programs put in: marks of a quotation, blanks, and invisible
+/// characters.
+fn unquoted(line: &str) -> impl Iterator<Item = char> {
+    let line = line.trim_start_matches(|c: char| c == '>' || c == '|' || c.is_whitespace());
+    let invisible = ['\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'];
+    line.chars().filter(move |c| !c.is_whitespace() && !invisible.contains(c))
+}
+
+/// Reads the payload and the checksum behind a prefix.
+fn code(text: &str) -> Result<Code, Refusal> {
+    let mut rest = text.chars();
     let mut payload = String::new();
     loop {
         match rest.next() {
@@ -138,14 +174,14 @@ fn parts(text: &str) -> Result<(String, String), Refusal> {
             None => return Err(Refusal::Truncated),
         }
     }
-    let written: String = rest.by_ref().take(CHECKSUM).collect();
+    let written: String = rest.take(CHECKSUM).collect();
     if let Some(c) = written.chars().find(|c| !c.is_ascii_hexdigit()) {
         return Err(Refusal::Character(c));
     }
     if written.len() < CHECKSUM {
         return Err(Refusal::Truncated);
     }
-    Ok((payload, written))
+    Ok(Code { payload, written })
 }
 
 fn other_version(text: &str) -> Refusal {

@@ -35,6 +35,68 @@ fn what_a_terminal_adds_around_and_within_is_skipped() {
 }
 
 #[test]
+fn what_mail_and_chat_make_of_it_is_still_read() {
+    let text = encode(&report());
+    let each = |change: &dyn Fn(&str) -> String| text.lines().map(change).collect::<String>();
+    let one_line = text.replace('\n', "");
+    let wrapped: Vec<&str> = (0..one_line.len()).step_by(40).map(|at| &one_line[at..]).collect();
+    let wrapped: Vec<String> =
+        wrapped.iter().map(|line| line.chars().take(40).collect::<String>()).collect();
+    let cases: [(&str, String); 12] = [
+        ("quoted", each(&|line| format!("> {line}\n"))),
+        ("quoted twice", each(&|line| format!("> > {line}\r\n"))),
+        ("quoted by a bar", each(&|line| format!("| {line}\n"))),
+        ("no line ends", one_line.clone()),
+        ("other line ends", each(&|line| format!("{line}\r\n"))),
+        ("old line ends", each(&|line| format!("{line}\r"))),
+        ("trailing blanks", each(&|line| format!("{line} \t \n"))),
+        ("wrapped anew", wrapped.join("\n")),
+        ("blank lines", each(&|line| format!("{line}\n\n"))),
+        ("a fence", format!("```\n{text}```\n")),
+        ("invisible characters", format!("\u{feff}{}", text.replace('A', "A\u{200b}"))),
+        ("a prompt in colour", format!("\u{1b}[32mroot@db1\u{1b}[0m:~# x\r\n{text}root@db1:~# ")),
+    ];
+    for (what, text) in cases {
+        assert_eq!(decode(&text), Ok(report()), "{what}: {text}");
+        assert_eq!(progress(&text), Progress::Complete, "{what}");
+    }
+}
+
+#[test]
+fn of_several_codes_the_whole_one_is_read_and_two_of_different_reports_are_refused() {
+    let text = encode(&report());
+    let mut other = report();
+    other.port = 80;
+    let other = encode(&other);
+    let cut: String = text.chars().take(100).collect();
+    assert_eq!(decode(&format!("{cut}\n{text}")), Ok(report()), "copied anew");
+    assert_eq!(decode(&format!("{text}{cut}")), Ok(report()));
+    assert_eq!(decode(&format!("{text}{text}")), Ok(report()));
+    assert_eq!(decode(&format!("{text}{other}")), Err(Refusal::Several));
+    assert_eq!(decode(&format!("{cut}{cut}")), Err(Refusal::Truncated));
+    assert_eq!(decode(&"tcpdoctor1.".repeat(2000)), Err(Refusal::Truncated));
+}
+
+#[test]
+fn cut_off_anywhere_or_changed_anywhere_it_is_never_read() {
+    let text = encode(&report()).replace('\n', "");
+    for length in 0..text.len() {
+        let refusal = decode(&text[..length]).expect_err("cut off");
+        let honest = matches!(refusal, Refusal::Empty | Refusal::NoCode | Refusal::Truncated);
+        assert!(honest, "{length}: {refusal}");
+        assert_eq!(progress(&text[..length]), Progress::Open, "{length}");
+    }
+    for at in 0..text.len() {
+        for bit in 0..7 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1 << bit;
+            let changed = String::from_utf8(bytes).expect("ASCII");
+            assert!(decode(&changed).is_err(), "{at}: {changed}");
+        }
+    }
+}
+
+#[test]
 fn what_is_damaged_truncated_or_no_code_is_refused_with_the_reason() {
     let text = encode(&report());
     let one_line = text.replace('\n', "");
@@ -98,11 +160,58 @@ fn hostile_texts_and_lists_are_cut() {
     let mut hostile = report();
     hostile.owner = Some("\u{1b}[2J".repeat(200));
     hostile.listens_at = Some(vec!["x".repeat(400); 30]);
+    let sender = Sender { address: "x".repeat(400), segment: None, syns: 1 };
+    hostile.senders = Some(vec![sender; 12]);
     let taken = decode(&encode(&hostile)).expect("the checksum is right");
     assert!(taken.owner.is_some_and(|owner| owner.chars().count() <= MOST_CHARS + 3));
     let listens_at = taken.listens_at.unwrap_or_default();
     assert_eq!(listens_at.len(), MOST_ITEMS);
+    assert_eq!(taken.senders.map(|senders| senders.len()), Some(MOST_FOUND));
     assert!(listens_at.iter().all(|text| text.chars().count() <= MOST_CHARS + 3));
+}
+
+#[test]
+fn a_newer_versions_fields_are_skipped_and_the_clients_own_are_not_believed() {
+    let mut value = serde_json::to_value(report()).expect("plain data");
+    value["moon_phase"] = serde_json::json!({"full": [1, 2, {"x": null}]});
+    value["ours"] = true.into();
+    value["current"] = true.into();
+    value["translated"] = true.into();
+    value["set_aside"] = "nothing".into();
+    assert_eq!(decode(&forged(value.to_string().as_bytes())), Ok(report()));
+}
+
+#[test]
+fn absurd_numbers_are_taken_as_they_are_or_refused() {
+    let with = |field: &str, number: &str| {
+        let mut text = serde_json::to_string(&report()).expect("plain data");
+        let end = text.len() - 1;
+        text.insert_str(end, &format!(",\"{field}\":{number}"));
+        // The field stands there already, as null.
+        let text = text.replacen(&format!("\"{field}\":null,"), "", 1);
+        decode(&forged(text.as_bytes()))
+    };
+    for (field, number) in [
+        ("syn_recv", "18446744073709551615"),
+        ("listen_overflows", "-9223372036854775808"),
+        ("window_ms", "1e308"),
+        ("watched_ms", "-0.0"),
+    ] {
+        let taken = with(field, number).unwrap_or_else(|refusal| panic!("{field}: {refusal}"));
+        assert!(!taken.brief().is_empty());
+    }
+    for (field, number) in [
+        ("syn_recv", "18446744073709551616"),
+        ("syn_recv", "-1"),
+        ("syn_recv", "1.5"),
+        ("listen_overflows", "1e30"),
+        ("window_ms", "1e999"),
+        ("window_ms", "NaN"),
+        ("arrived", "\"3\""),
+    ] {
+        let refusal = with(field, number).expect_err(field);
+        assert!(matches!(refusal, Refusal::Content(_)), "{field}: {refusal}");
+    }
 }
 
 proptest::proptest! {

@@ -167,8 +167,9 @@ pub(super) fn brief(seen: &ConnectSeen) -> String {
             None => format!("{where_to} rejected in {took}"),
         },
         ConnectOutcome::Timeout => format!(
-            "{} SYNs to {where_to}, no answer in {}",
+            "{} SYN{} to {where_to}, no answer in {}",
             seen.attempts,
+            if seen.attempts == 1 { "" } else { "s" },
             milliseconds(seen.waited_ms)
         ),
         ConnectOutcome::NeighbourFailed => format!(
@@ -299,7 +300,7 @@ mod tests {
             line(&[End::Local(libc::EMFILE)]),
             "connect to 10.4.3.2:80 failed on this machine with EMFILE"
         );
-        assert!(line(&[End::Silent]).starts_with("1 SYNs to 10.4.3.2:80, no answer in"));
+        assert!(line(&[End::Silent]).starts_with("1 SYN to 10.4.3.2:80, no answer in"));
     }
 
     #[test]

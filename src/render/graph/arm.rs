@@ -50,15 +50,7 @@ pub(super) fn deed(kind: &NodeKind) -> String {
         NodeKind::Decide => "decides".to_owned(),
         NodeKind::Use(runbook) => format!("uses runbook {runbook}"),
         NodeKind::Healthy | NodeKind::Inconclusive | NodeKind::AsUsed => "end".to_owned(),
-        NodeKind::Diagnosis(severity) => format!("diagnosis, {}", severity_word(*severity)),
-    }
-}
-
-pub(super) fn severity_word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
+        NodeKind::Diagnosis(severity) => format!("diagnosis, {}", severity.name()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every scenario, by layer.
 
+mod both_ends;
 mod conntrack;
 pub(crate) mod crowd;
 mod distance;
@@ -15,7 +16,7 @@ mod mtu;
 pub(crate) mod read_only;
 mod refused;
 mod route;
-mod server;
+pub(crate) mod server;
 mod server_healthy;
 mod server_lookalikes;
 mod server_own;
@@ -43,6 +44,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Scenario>)> {
         ("intermittent", intermittent::all()),
         ("meta", meta::all()),
         ("read-only", read_only::all()),
+        ("both ends", both_ends::all()),
         ("server", server::all()),
         ("sockets", sockets::all()),
         ("kernel", kernel::all()),
