@@ -273,6 +273,16 @@ impl Screen {
     }
 }
 
+/// A test that fails leaves no program behind.
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
 /// A byte that the program never writes.
 const LAST: u8 = 0x1c;
 
