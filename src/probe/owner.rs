@@ -43,6 +43,8 @@ pub struct Owner {
     pub fds_open: Option<u32>,
     /// How many it may have open (RLIMIT_NOFILE, soft); null when unlimited or not readable.
     pub fds_limit: Option<u64>,
+    /// Whether a signal (SIGSTOP) or a debugger has stopped it; null when not told.
+    pub stopped: Option<bool>,
     /// How it was found.
     pub found_by: FoundBy,
 }
@@ -184,6 +186,7 @@ impl Book {
             uid: process.uid,
             fds_open: process.fds_open(),
             fds_limit: process.fds_limit.filter(|limit| *limit <= i64::MAX.unsigned_abs()),
+            stopped: process.stopped,
             command: process.command,
             found_by,
         })

@@ -25,6 +25,8 @@ pub struct Process {
     pub membership: Membership,
     /// Its limit of open files (soft).
     pub fds_limit: Option<u64>,
+    /// Whether a signal or a debugger has stopped it.
+    pub stopped: Option<bool>,
 }
 
 impl Process {
@@ -38,6 +40,7 @@ impl Process {
             args: read(format!("/proc/{pid}/cmdline")).ok().and_then(|bytes| command_line(&bytes)),
             uid: status.uid,
             parent: status.parent,
+            stopped: status.stopped,
             membership: text("cgroup")
                 .map(|text| Membership::of_process(&text))
                 .unwrap_or_default(),

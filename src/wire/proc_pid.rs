@@ -16,6 +16,8 @@ pub struct Status {
     pub uid: Option<u32>,
     /// The process id in the namespaces of its own, innermost last.
     pub pid_inside: Option<u32>,
+    /// Whether a signal (SIGSTOP) or a debugger has stopped it.
+    pub stopped: Option<bool>,
 }
 
 impl Status {
@@ -26,6 +28,7 @@ impl Status {
             let value = value.trim();
             match key {
                 "Name" => status.name = Some(unescape(value)),
+                "State" => status.stopped = value.chars().next().map(|c| matches!(c, 'T' | 't')),
                 "PPid" => status.parent = value.parse().ok(),
                 "Uid" => {
                     status.uid =
@@ -131,6 +134,13 @@ mod tests {
         assert_eq!(status.name.as_deref(), Some("nginx"));
         assert_eq!((status.parent, status.uid, status.pid_inside), (Some(7), Some(33), Some(1)));
         assert_eq!(Status::parse("Uid:\t0\n").uid, None);
+        assert_eq!(status.stopped, None);
+        for (state, stopped) in
+            [("S (sleeping)", false), ("T (stopped)", true), ("t (tracing stop)", true)]
+        {
+            let status = Status::parse(&format!("State:\t{state}\n"));
+            assert_eq!(status.stopped, Some(stopped), "{state}");
+        }
     }
 
     #[test]

@@ -72,6 +72,18 @@ pub(crate) fn all() -> Vec<Scenario> {
             .needs_other_users()
     };
     vec![
+        on_server("the service is stopped by a signal")
+            .process("s", process("halted").listens("[::]:8080", 128, Accepts::Reads))
+            .shell(
+                "s",
+                "p=$(ss -Hltnp 'sport = :8080' | grep -o 'pid=[0-9]*' | cut -d= -f2); kill -STOP $p
+                until grep -q 'State:.T' /proc/$p/status; do sleep 0.01; done",
+            )
+            .diagnose(":8080")
+            .for_nobody(firewall_unseen())
+            .for_root(
+                fault("tcp.accepted_not_served").here().naming("stopped").naming_process("halted"),
+            ),
         both("two processes leave 300 connections in CLOSE_WAIT", ":8080 --runbook close_wait"),
         own(
             "our own process leaves 300 connections in CLOSE_WAIT and we are nobody",
