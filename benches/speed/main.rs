@@ -44,7 +44,7 @@ mod rules;
 #[allow(dead_code)]
 #[path = "../../tests/lab/run.rs"]
 mod run;
-#[allow(dead_code)]
+#[allow(dead_code, unsafe_code)]
 #[path = "../../tests/terminal/screen.rs"]
 mod screen;
 #[allow(dead_code)]
