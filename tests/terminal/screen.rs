@@ -64,7 +64,7 @@ struct Seen {
 /// See the module.
 pub(crate) struct Screen {
     master: File,
-    child: Child,
+    child: Running,
     seen: Arc<(Mutex<Seen>, Condvar)>,
     reader: Option<JoinHandle<()>>,
     before: LocalFlags,
@@ -122,7 +122,7 @@ impl Screen {
                 Ok(())
             });
         }
-        let child = command.spawn().expect("the binary runs");
+        let child = Running(command.spawn().expect("the binary runs"));
         let parser = vt100::Parser::new(size_of(ROWS), size_of(setting.columns.max(1)), 0);
         let seen = Seen { parser, raw: Vec::new(), ended: false, deaf: setting.deaf };
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
@@ -188,7 +188,7 @@ impl Screen {
 
     /// Sends the program a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("a process id");
+        let pid = i32::try_from(self.child.0.id()).expect("a process id");
         kill(Pid::from_raw(pid), signal).expect("it runs");
     }
 
@@ -200,10 +200,9 @@ impl Screen {
         drop((master, slave));
         let (end, mut status) = (Instant::now() + PATIENCE, None);
         while status.is_none() && Instant::now() < end {
-            status = child.try_wait().expect("our child");
+            status = child.0.try_wait().expect("our child");
             std::thread::yield_now();
         }
-        let _ = child.kill();
         status.expect("it ends").code().expect("an exit status")
     }
 
@@ -240,11 +239,10 @@ impl Screen {
     pub(crate) fn end(&mut self) -> (i32, String) {
         let end = Instant::now() + PATIENCE;
         let status = loop {
-            if let Some(status) = self.child.try_wait().expect("our child") {
+            if let Some(status) = self.child.0.try_wait().expect("our child") {
                 break status;
             }
             if Instant::now() > end {
-                let _ = self.child.kill();
                 panic!(
                     "it does not end:\n{}",
                     self.seen.0.lock().expect("no panic").parser.screen().contents()
@@ -273,12 +271,14 @@ impl Screen {
     }
 }
 
-/// A test that fails leaves no program behind.
-impl Drop for Screen {
+/// The program; a test that fails leaves none behind.
+struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
         }
     }
 }
