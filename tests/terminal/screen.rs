@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 /// What is not on the screen by then does not come.
@@ -68,6 +69,8 @@ pub(crate) struct Screen {
     seen: Arc<(Mutex<Seen>, Condvar)>,
     reader: Option<JoinHandle<()>>,
     before: LocalFlags,
+    /// How often the window was resized.
+    marks: usize,
     /// Held open, so that what the program wrote last can be read.
     slave: OwnedFd,
 }
@@ -147,7 +150,7 @@ impl Screen {
                 }
             }
         });
-        Screen { master, child, seen, reader: Some(reader), before, slave: pty.slave }
+        Screen { master, child, seen, reader: Some(reader), before, marks: 0, slave: pty.slave }
     }
 
     /// Waits until the screen shows something; returns the screen.
@@ -167,17 +170,27 @@ impl Screen {
 
     /// Makes the window wider or narrower.
     ///
-    /// The screen here only becomes wider: it would break the lines of a frame that is still on its way to a
-    /// narrower one, which the program forbids (DECAWM) and this terminal knows nothing of.
+    /// The program stands still meanwhile: a frame on its way to a window that is narrower by now would be
+    /// broken here, which it forbids (DECAWM) and this terminal knows nothing of.
     pub(crate) fn resize(&mut self, columns: u16) {
+        self.signal(Signal::SIGSTOP);
+        let pid = Pid::from_raw(i32::try_from(self.child.0.id()).expect("a process id"));
+        waitpid(pid, Some(WaitPidFlag::WUNTRACED)).expect("our child");
+        nix::unistd::write(self.slave.as_fd(), &[MARK]).expect("the terminal is open");
+        self.marks += 1;
+        self.until("what was written", || {
+            let seen = self.seen.0.lock().expect("no panic");
+            seen.raw.iter().filter(|byte| **byte == MARK).count() == self.marks
+        });
         let mut seen = self.seen.0.lock().expect("no panic");
-        let widest = seen.parser.screen().size().1.max(size_of(columns));
-        seen.parser.screen_mut().set_size(size_of(ROWS), widest);
+        seen.parser.screen_mut().set_size(size_of(ROWS), size_of(columns));
+        drop(seen);
         let size = window(columns);
         // SAFETY: the size outlives the call, which reads it.
         let done =
             unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
         assert_eq!(done, 0, "a terminal has a size");
+        self.signal(Signal::SIGCONT);
     }
 
     /// Reads on.
@@ -267,7 +280,7 @@ impl Screen {
     /// Returns every byte that was written.
     pub(crate) fn raw(&self) -> Vec<u8> {
         let seen = self.seen.0.lock().expect("no panic");
-        seen.raw.iter().copied().filter(|byte| *byte != LAST).collect()
+        seen.raw.iter().copied().filter(|byte| ![LAST, MARK].contains(byte)).collect()
     }
 }
 
@@ -285,6 +298,8 @@ impl Drop for Running {
 
 /// A byte that the program never writes.
 const LAST: u8 = 0x1c;
+/// Another one, which shows nothing.
+const MARK: u8 = 0x1d;
 
 fn window(columns: u16) -> Winsize {
     let ws_row = if columns == 0 { 0 } else { ROWS };
