@@ -44,12 +44,6 @@ mod rules;
 #[allow(dead_code)]
 #[path = "../../tests/lab/run.rs"]
 mod run;
-#[allow(dead_code, unsafe_code)]
-#[path = "../../tests/terminal/screen.rs"]
-mod screen;
-#[allow(dead_code)]
-#[path = "../../tests/terminal/screen.rs"]
-mod screen;
 #[allow(dead_code)]
 #[path = "../../tests/lab/servers.rs"]
 mod servers;

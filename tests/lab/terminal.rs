@@ -23,7 +23,7 @@ pub(crate) fn at_a_terminal(
         // The name stands on the screen.
         unshare(CloneFlags::CLONE_NEWUTS)?;
         nix::unistd::sethostname("web1")?;
-        Ok(Screen::of(command, Setting { columns, ..Setting::default() }))
+        Ok(Screen::of(&mut command, Setting { columns, ..Setting::default() }))
     })
 }
 
@@ -31,7 +31,8 @@ pub(crate) fn at_a_terminal(
 pub(crate) fn replayed_in(report: &Path, columns: u16) -> io::Result<String> {
     let mut command = Command::new(product());
     command.env_clear().env("PATH", SYSTEM).arg("replay").arg(report);
-    let mut screen = Screen::of(command, Setting { columns, silent: true, ..Setting::default() });
+    let mut screen =
+        Screen::of(&mut command, Setting { columns, silent: true, ..Setting::default() });
     let (_, shown) = screen.end();
     Ok(shown.lines().map(|line| line.trim_end().to_owned() + "\n").collect())
 }

@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 /// What is not on the screen by then does not come.
@@ -64,10 +65,12 @@ struct Seen {
 /// See the module.
 pub(crate) struct Screen {
     master: File,
-    child: Child,
+    child: Running,
     seen: Arc<(Mutex<Seen>, Condvar)>,
     reader: Option<JoinHandle<()>>,
     before: LocalFlags,
+    /// How often the window was resized.
+    marks: usize,
     /// Held open, so that what the program wrote last can be read.
     slave: OwnedFd,
 }
@@ -122,7 +125,7 @@ impl Screen {
                 Ok(())
             });
         }
-        let child = command.spawn().expect("the binary runs");
+        let child = Running(command.spawn().expect("the binary runs"));
         let parser = vt100::Parser::new(size_of(ROWS), size_of(setting.columns.max(1)), 0);
         let seen = Seen { parser, raw: Vec::new(), ended: false, deaf: setting.deaf };
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
@@ -147,7 +150,7 @@ impl Screen {
                 }
             }
         });
-        Screen { master, child, seen, reader: Some(reader), before, slave: pty.slave }
+        Screen { master, child, seen, reader: Some(reader), before, marks: 0, slave: pty.slave }
     }
 
     /// Waits until the screen shows something; returns the screen.
@@ -167,17 +170,27 @@ impl Screen {
 
     /// Makes the window wider or narrower.
     ///
-    /// The screen here only becomes wider: it would break the lines of a frame that is still on its way to a
-    /// narrower one, which the program forbids (DECAWM) and this terminal knows nothing of.
+    /// The program stands still meanwhile: a frame on its way to a window that is narrower by now would be
+    /// broken here, which it forbids (DECAWM) and this terminal knows nothing of.
     pub(crate) fn resize(&mut self, columns: u16) {
+        self.signal(Signal::SIGSTOP);
+        let pid = Pid::from_raw(i32::try_from(self.child.0.id()).expect("a process id"));
+        waitpid(pid, Some(WaitPidFlag::WUNTRACED)).expect("our child");
+        nix::unistd::write(self.slave.as_fd(), &[MARK]).expect("the terminal is open");
+        self.marks += 1;
+        self.until("what was written", || {
+            let seen = self.seen.0.lock().expect("no panic");
+            seen.raw.iter().filter(|byte| **byte == MARK).count() == self.marks
+        });
         let mut seen = self.seen.0.lock().expect("no panic");
-        let widest = seen.parser.screen().size().1.max(size_of(columns));
-        seen.parser.screen_mut().set_size(size_of(ROWS), widest);
+        seen.parser.screen_mut().set_size(size_of(ROWS), size_of(columns));
+        drop(seen);
         let size = window(columns);
         // SAFETY: the size outlives the call, which reads it.
         let done =
             unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
         assert_eq!(done, 0, "a terminal has a size");
+        self.signal(Signal::SIGCONT);
     }
 
     /// Reads on.
@@ -188,7 +201,7 @@ impl Screen {
 
     /// Sends the program a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("a process id");
+        let pid = i32::try_from(self.child.0.id()).expect("a process id");
         kill(Pid::from_raw(pid), signal).expect("it runs");
     }
 
@@ -200,10 +213,9 @@ impl Screen {
         drop((master, slave));
         let (end, mut status) = (Instant::now() + PATIENCE, None);
         while status.is_none() && Instant::now() < end {
-            status = child.try_wait().expect("our child");
+            status = child.0.try_wait().expect("our child");
             std::thread::yield_now();
         }
-        let _ = child.kill();
         status.expect("it ends").code().expect("an exit status")
     }
 
@@ -240,11 +252,10 @@ impl Screen {
     pub(crate) fn end(&mut self) -> (i32, String) {
         let end = Instant::now() + PATIENCE;
         let status = loop {
-            if let Some(status) = self.child.try_wait().expect("our child") {
+            if let Some(status) = self.child.0.try_wait().expect("our child") {
                 break status;
             }
             if Instant::now() > end {
-                let _ = self.child.kill();
                 panic!(
                     "it does not end:\n{}",
                     self.seen.0.lock().expect("no panic").parser.screen().contents()
@@ -269,12 +280,26 @@ impl Screen {
     /// Returns every byte that was written.
     pub(crate) fn raw(&self) -> Vec<u8> {
         let seen = self.seen.0.lock().expect("no panic");
-        seen.raw.iter().copied().filter(|byte| *byte != LAST).collect()
+        seen.raw.iter().copied().filter(|byte| ![LAST, MARK].contains(byte)).collect()
+    }
+}
+
+/// The program; a test that fails leaves none behind.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
     }
 }
 
 /// A byte that the program never writes.
 const LAST: u8 = 0x1c;
+/// Another one, which shows nothing.
+const MARK: u8 = 0x1d;
 
 fn window(columns: u16) -> Winsize {
     let ws_row = if columns == 0 { 0 } else { ROWS };
