@@ -243,3 +243,13 @@ impl Stream {
         self.lost.set(refused(written));
     }
 }
+
+/// Checks that there is text to explain in.
+pub(super) fn explains(global: &Global, explain: bool) -> Result<(), Usage> {
+    let problem = match explain {
+        true if !asks_for(global, Format::Text) => "--explain adds to text alone",
+        true if global.redact => "--explain tells every value, and --redact replaces them",
+        _ => return Ok(()),
+    };
+    Err(Usage::new(problem).help("leave one of them out"))
+}

@@ -36,7 +36,7 @@ pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
     let answers = answers::check(&runbook, &args.answer)?;
     let fail_on = fail_on::parse(&args.judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
-    explains(global, args.explain)?;
+    deliver::explains(global, args.explain)?;
     let elsewhere = target_elsewhere(&entry);
     deliver::check_code(global, elsewhere)?;
     let target = entry.clone();
@@ -63,16 +63,6 @@ pub(super) fn run(global: &Global, args: &DiagnoseArgs) -> Result<u8, Usage> {
     };
     let held = conversation::hold(global, &mut session, &target.input, &fail_on, shown);
     Ok(runtime::run(held).unwrap_or(status::INCONCLUSIVE))
-}
-
-/// Checks that there is text to explain in.
-pub(super) fn explains(global: &Global, explain: bool) -> Result<(), Usage> {
-    let problem = match explain {
-        true if !deliver::asks_for(global, Format::Text) => "--explain adds to text alone",
-        true if global.redact => "--explain tells every value, and --redact replaces them",
-        _ => return Ok(()),
-    };
-    Err(Usage::new(problem).help("leave one of them out"))
 }
 
 /// Says why a target is no port of this machine.

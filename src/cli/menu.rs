@@ -79,7 +79,10 @@ pub(super) async fn ask(
             Item::Another => another(prompt, report, step).await,
             Item::Pass => passable.clone().map(Next::Pass),
             Item::OtherEnd => match session.other_end() {
-                Some(question) => other_end::ask(prompt, question, report).await,
+                Some(question) => {
+                    let seen = other_end::ask(prompt, question, report).await;
+                    seen.map(|outcome| Next::Learn(question.key.clone(), outcome))
+                }
                 None => None,
             },
             Item::Explain => {

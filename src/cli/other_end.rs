@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use crate::cli::files;
-use crate::cli::menu::Next;
 use crate::cli::prompt::{Given, Prompt};
 use crate::cli::usage::{Usage, quoted};
 use crate::engine::other_end::{Here, Refused, accept, knock, mark};
@@ -85,7 +84,7 @@ fn seen(server: &ServerReport) -> Outcome {
 }
 
 /// Shows the command to run there and takes what it prints; `None` when the user goes back.
-pub(super) async fn ask(prompt: &Prompt, question: &Question, report: &Report) -> Option<Next> {
+pub(super) async fn ask(prompt: &Prompt, question: &Question, report: &Report) -> Option<Outcome> {
     let mut here = Here::of(report);
     (here.knocking_since, here.mark) = (Some(clock::utc_now()), Some(mark()));
     let (address, port) = (here.address.clone().unwrap_or_default(), here.port.unwrap_or_default());
@@ -115,7 +114,7 @@ pub(super) async fn ask(prompt: &Prompt, question: &Question, report: &Report) -
         match taken {
             Ok(server) => {
                 prompt.say(&format!("Taken. {}", server.brief()));
-                return Some(Next::Learn(question.key.clone(), seen(&server)));
+                return Some(seen(&server));
             }
             Err(Refused { why, client }) => {
                 prompt.say(&format!("That is not taken: {why}."));

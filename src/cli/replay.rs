@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cli::args::{Global, Judge};
 use crate::cli::usage::{Usage, quoted};
-use crate::cli::{deliver, diagnose, fail_on, files, runbooks, status, terminal, trees};
+use crate::cli::{deliver, fail_on, files, runbooks, status, terminal, trees};
 use crate::engine;
 use crate::model::check::Check;
 use crate::model::report::{Report, SCHEMA};
@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global, file: &str, judge: &Judge, explain: bool) -> 
     };
     let fail_on = fail_on::parse(&judge.fail_on, [&*runbook])?;
     deliver::check(global)?;
-    diagnose::explains(global, explain)?;
+    deliver::explains(global, explain)?;
     deliver::check_code(global, ServerReport::of(&report).err())?;
     if global.runbook.is_none() && runbook.sha256 != report.runbook.sha256 {
         terminal::complain(&format!(
