@@ -24,7 +24,7 @@ pub struct Ran {
     /// What a run that saw the same would have reported.
     pub report: Report,
     /// The ways out that were taken and the findings noted, by their place among all of the runbook's
-    /// (see [`tally`]).
+    /// (see [`arms`]).
     pub taken: Vec<usize>,
     /// What the walk needed and the test does not say.
     pub lacks: Option<Lack>,
