@@ -23,8 +23,7 @@ pub struct Ran {
     pub rehearsed: Rehearsed,
     /// What a run that saw the same would have reported.
     pub report: Report,
-    /// The ways out that were taken and the findings noted, by their place among all of the runbook's
-    /// (see [`arms`]).
+    /// The ways out that were taken and the findings noted, by their place among all of the runbook's.
     pub taken: Vec<usize>,
     /// What the walk needed and the test does not say.
     pub lacks: Option<Lack>,
