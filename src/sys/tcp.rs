@@ -309,13 +309,8 @@ fn examine(fd: BorrowedFd<'_>, target: SocketAddr) -> Option<(SynAnswer, Option<
             None => {}
         }
     }
-    match errno {
-        Some(libc::ECONNREFUSED) => return Some((SynAnswer::Rst, errno)),
-        // Reset (EPIPE: after its FIN) only once the connection was established.
-        Some(libc::ECONNRESET | libc::EPIPE) => return Some((SynAnswer::SynAck, errno)),
-        Some(libc::ETIMEDOUT) => return Some((SynAnswer::Silent, None)),
-        Some(number) => return Some((SynAnswer::LocalError(number), errno)),
-        None => {}
+    if let Some(number) = errno {
+        return Some(ended_by(number));
     }
     let state = info(fd)?.state?;
     match (state, local) {
@@ -323,12 +318,26 @@ fn examine(fd: BorrowedFd<'_>, target: SocketAddr) -> Option<(SynAnswer, Option<
         (state::SYN_SENT | state::CLOSE, Some(number)) => {
             Some((SynAnswer::LocalError(number), local))
         }
-        // Closed without an error: somebody else read it first. Not expected; a RST fits.
-        (state::CLOSE, None) => Some((SynAnswer::Rst, Some(libc::ECONNREFUSED))),
+        // It ended since the error was looked for; without one now, somebody else read it first, which
+        // is not expected, and a RST fits.
+        (state::CLOSE, None) => {
+            Some(ended_by(socket::take_error(fd).unwrap_or(libc::ECONNREFUSED)))
+        }
         // The kernel can connect a socket to itself (simultaneous open) when source and target
         // port meet on one address; nobody answered then.
         _ if itself(fd, target) => Some((SynAnswer::Rst, Some(libc::ECONNREFUSED))),
         _ => Some((SynAnswer::SynAck, None)),
+    }
+}
+
+/// What an error of the socket says about the SYN.
+fn ended_by(errno: i32) -> (SynAnswer, Option<i32>) {
+    match errno {
+        libc::ECONNREFUSED => (SynAnswer::Rst, Some(errno)),
+        // Reset (EPIPE: after its FIN) only once the connection was established.
+        libc::ECONNRESET | libc::EPIPE => (SynAnswer::SynAck, Some(errno)),
+        libc::ETIMEDOUT => (SynAnswer::Silent, None),
+        number => (SynAnswer::LocalError(number), Some(number)),
     }
 }
 
